@@ -1,0 +1,58 @@
+package dev.rais.backend;
+
+/** The checks and window arithmetic that the shape records and operations share. */
+final class Shapes {
+  private Shapes() {}
+
+  static void requirePositive(String what, long value) {
+    if (value <= 0) {
+      throw new IllegalArgumentException(what + " must be at least 1, not " + value);
+    }
+  }
+
+  static void requireWindow(int height, int width, int kernel, int stride, int padding) {
+    requirePositive("kernel", kernel);
+    requirePositive("stride", stride);
+    if (padding < 0 || padding >= kernel) {
+      throw new IllegalArgumentException(
+          "padding must be from 0 to kernel - 1 = " + (kernel - 1) + ", not " + padding);
+    }
+    if (kernel > height + 2 * padding || kernel > width + 2 * padding) {
+      throw new IllegalArgumentException(
+          "a "
+              + kernel
+              + "x"
+              + kernel
+              + " window does not fit into "
+              + height
+              + "x"
+              + width
+              + " with padding "
+              + padding);
+    }
+  }
+
+  static int windows(int size, int kernel, int stride, int padding) {
+    return (size + 2 * padding - kernel) / stride + 1;
+  }
+
+  /** Checks one operand of an operation: there, of the right type, and of exactly this count. */
+  static void require(String operation, String operand, Buffer buffer, DType type, long count) {
+    if (buffer == null) {
+      throw new IllegalArgumentException(operation + ": " + operand + " is missing");
+    }
+    if (buffer.type() != type || buffer.count() != count) {
+      throw new IllegalArgumentException(
+          operation
+              + ": "
+              + operand
+              + " is "
+              + buffer
+              + " where "
+              + type
+              + "["
+              + count
+              + "] is needed");
+    }
+  }
+}

@@ -1,0 +1,105 @@
+package dev.rais.backend.cpu;
+
+import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
+
+import dev.rais.backend.Buffer;
+import dev.rais.backend.DType;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+
+/** A buffer in native host memory, aligned to a cache line so that vector loads do not straddle. */
+final class CpuBuffer extends Buffer {
+  private static final long ALIGNMENT = 64;
+
+  private final MemorySegment segment;
+
+  /** The arena to close with this buffer; null in a slice. */
+  private final Arena arena;
+
+  private CpuBuffer(DType type, long count, MemorySegment segment, Arena arena) {
+    super(type, count);
+    this.segment = segment;
+    this.arena = arena;
+  }
+
+  static CpuBuffer allocate(DType type, long count) {
+    // Shared, not confined: the c,d job and the input pipeline read buffers from other threads.
+    Arena arena = Arena.ofShared();
+    try {
+      long numBytes = Math.multiplyExact(count, (long) type.numBytes());
+      return new CpuBuffer(type, count, arena.allocate(numBytes, ALIGNMENT), arena);
+    } catch (RuntimeException | OutOfMemoryError e) {
+      arena.close();
+      throw e;
+    }
+  }
+
+  /** The memory; throws {@link IllegalStateException} after the owner was closed. */
+  MemorySegment segment() {
+    if (!isOpen()) {
+      throw new IllegalStateException("buffer " + this + " was used after it was closed");
+    }
+    return segment;
+  }
+
+  boolean isOpen() {
+    return segment.scope().isAlive();
+  }
+
+  static MemorySegment segment(Buffer buffer) {
+    return ((CpuBuffer) buffer).segment();
+  }
+
+  static MemorySegment segmentOrNull(Buffer buffer) {
+    return buffer == null ? null : segment(buffer);
+  }
+
+  @Override
+  public void fillZero() {
+    segment().fill((byte) 0);
+  }
+
+  @Override
+  protected Buffer doSlice(long offset, long count) {
+    int size = type().numBytes();
+    return new CpuBuffer(type(), count, segment().asSlice(offset * size, count * size), null);
+  }
+
+  @Override
+  protected void doUpload(float[] source, int from) {
+    MemorySegment.copy(source, from, segment(), JAVA_FLOAT, 0, (int) count());
+  }
+
+  @Override
+  protected void doUpload(int[] source) {
+    MemorySegment.copy(source, 0, segment(), ValueLayout.JAVA_INT, 0, (int) count());
+  }
+
+  @Override
+  protected void doUpload(byte[] source, int from) {
+    MemorySegment.copy(source, from, segment(), ValueLayout.JAVA_BYTE, 0, (int) count());
+  }
+
+  @Override
+  protected void doDownload(float[] target, int from) {
+    MemorySegment.copy(segment(), JAVA_FLOAT, 0, target, from, (int) count());
+  }
+
+  @Override
+  protected void doDownload(byte[] target) {
+    MemorySegment.copy(segment(), ValueLayout.JAVA_BYTE, 0, target, 0, (int) count());
+  }
+
+  @Override
+  protected void doCopyFrom(Buffer source) {
+    segment().copyFrom(segment(source));
+  }
+
+  @Override
+  public void close() {
+    if (arena != null && isOpen()) {
+      arena.close();
+    }
+  }
+}
