@@ -31,6 +31,7 @@ public class JavaBackend extends Backend {
 
   private final Workers workers;
   private final List<CpuBuffer> buffers = new ArrayList<>();
+
   private boolean closed;
 
   /**
@@ -58,6 +59,10 @@ public class JavaBackend extends Backend {
 
   final Workers workers() {
     return workers;
+  }
+
+  final boolean isOpen() {
+    return !closed;
   }
 
   @Override

@@ -1,8 +1,65 @@
 package dev.rais.backend.cpu;
 
-/** oneDNN. */
+import dev.rais.backend.Convolution;
+import dev.rais.backend.ConvolutionShape;
+import dev.rais.backend.DType;
+import dev.rais.backend.Linear;
+import dev.rais.backend.LinearShape;
+import dev.rais.backend.MaxPool;
+import dev.rais.backend.PoolShape;
+
+/** The CPU backend with its convolutions, linear layers and pooling on oneDNN. */
 final class OneDnnBackend extends JavaBackend {
+  private final DnnRuntime runtime;
+
+  /**
+   * Loads oneDNN.
+   *
+   * @throws DnnUnavailableException with the reason where it cannot be used
+   */
   OneDnnBackend(int threads) {
     super(threads);
+    DnnRuntime made;
+    try {
+      made = new DnnRuntime(new Dnn(), threads);
+    } catch (RuntimeException e) {
+      super.close();
+      throw e;
+    }
+    runtime = made;
+  }
+
+  @Override
+  public String description() {
+    Dnn dnn = runtime.dnn();
+    return "oneDNN "
+        + dnn.version()
+        + " ("
+        + dnn.instructionSet()
+        + "), "
+        + threads(runtime.threads());
+  }
+
+  @Override
+  public Convolution convolution(ConvolutionShape shape) {
+    return new DnnConvolution(shape, runtime, workers());
+  }
+
+  @Override
+  public Linear linear(LinearShape shape) {
+    return new DnnLinear(shape, runtime, workers());
+  }
+
+  @Override
+  public MaxPool maxPool(PoolShape shape) {
+    return new DnnMaxPool(shape, runtime, bytes -> allocate(DType.UINT8, bytes));
+  }
+
+  @Override
+  public void close() {
+    if (isOpen()) {
+      runtime.close();
+      super.close();
+    }
   }
 }

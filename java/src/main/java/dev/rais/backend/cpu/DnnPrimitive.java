@@ -1,0 +1,179 @@
+package dev.rais.backend.cpu;
+
+import static java.lang.foreign.ValueLayout.ADDRESS;
+import static java.lang.foreign.ValueLayout.JAVA_INT;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * One oneDNN primitive with the layouts of its operands settled: {@link #execute} takes our dense
+ * buffers and reorders those for which the primitive chose a layout of its own.
+ */
+final class DnnPrimitive implements AutoCloseable {
+  /** Bytes of dnnl_exec_arg_t: int arg, padding, pointer. */
+  private static final int EXEC_ARG = 16;
+
+  private static final int EXEC_MEMORY_OFFSET = 8;
+
+  private final DnnRuntime runtime;
+  private final Arena arena = Arena.ofShared();
+  private final MemorySegment primitive;
+  private final String implementation;
+  private final MemorySegment execArguments;
+  private final List<Operand> operands = new ArrayList<>();
+  private final MemorySegment scratchpad;
+  private final long scratchpadBytes;
+  private int bound;
+  private boolean closed;
+
+  /**
+   * An operand as the caller sees it.
+   *
+   * @param argument index of the argument in the API
+   * @param query which descriptor of the primitive describes it, or 0 where {@code layout} is final
+   * @param layout descriptor of our dense buffer, released with the primitive
+   * @param output whether the primitive writes it
+   */
+  record OperandSpec(int argument, int query, MemorySegment layout, boolean output) {}
+
+  /** One bound operand; {@code staged} and {@code reorder} are null where the layouts agree. */
+  private static final class Operand {
+    MemorySegment memory;
+    long address;
+    MemorySegment staged;
+    DnnPrimitive reorder;
+    boolean output;
+  }
+
+  /** Takes ownership of {@code primitiveDesc} and of the specs' layouts. */
+  DnnPrimitive(DnnRuntime runtime, MemorySegment primitiveDesc, List<OperandSpec> specs) {
+    this.runtime = runtime;
+    Dnn dnn = runtime.dnn();
+    implementation = dnn.implementation(primitiveDesc);
+    if (implementation.startsWith("ref")) {
+      // The reference implementations are a hundred times slower: a silent one would look like
+      // a hang.
+      throw new IllegalStateException(
+          "oneDNN offers only its reference implementation (" + implementation + ")");
+    }
+    primitive = dnn.create("dnnl_primitive_create", primitiveDesc);
+    execArguments = arena.allocate((long) EXEC_ARG * (specs.size() + 1), 8);
+    for (OperandSpec spec : specs) {
+      Operand operand = new Operand();
+      operand.output = spec.output();
+      MemorySegment wanted =
+          spec.query() == 0 ? spec.layout() : dnn.queryMd(primitiveDesc, spec.query());
+      operand.memory = bind(spec.argument(), wanted);
+      if (!dnn.equal(wanted, spec.layout())) {
+        operand.staged = arena.allocate(dnn.size(wanted), 64);
+        dnn.setDataHandle(operand.memory, operand.staged);
+        operand.reorder =
+            spec.output()
+                ? reorder(runtime, wanted, spec.layout())
+                : reorder(runtime, spec.layout(), wanted);
+      }
+      operands.add(operand);
+    }
+    MemorySegment scratchpadMd = dnn.queryMd(primitiveDesc, Dnn.QUERY_SCRATCHPAD_MD);
+    scratchpadBytes = scratchpadMd.address() == 0 ? 0 : dnn.size(scratchpadMd);
+    scratchpad = scratchpadBytes == 0 ? null : bind(Dnn.ARG_SCRATCHPAD, scratchpadMd);
+    runtime.reserveScratchpad(scratchpadBytes);
+    for (OperandSpec spec : specs) {
+      dnn.call("dnnl_memory_desc_destroy", spec.layout());
+    }
+    dnn.call("dnnl_primitive_desc_destroy", primitiveDesc);
+    runtime.register(this);
+  }
+
+  private static DnnPrimitive reorder(DnnRuntime runtime, MemorySegment from, MemorySegment to) {
+    Dnn dnn = runtime.dnn();
+    MemorySegment desc =
+        dnn.create(
+            "dnnl_reorder_primitive_desc_create",
+            from,
+            runtime.engine(),
+            to,
+            runtime.engine(),
+            runtime.attributes());
+    return new DnnPrimitive(
+        runtime,
+        desc,
+        List.of(
+            new OperandSpec(Dnn.ARG_SRC, 0, dnn.create("dnnl_memory_desc_clone", from), false),
+            new OperandSpec(Dnn.ARG_DST, 0, dnn.create("dnnl_memory_desc_clone", to), true)));
+  }
+
+  private MemorySegment bind(int argument, MemorySegment memoryDesc) {
+    MemorySegment memory =
+        runtime
+            .dnn()
+            .create("dnnl_memory_create", memoryDesc, runtime.engine(), MemorySegment.NULL);
+    long offset = (long) EXEC_ARG * bound++;
+    execArguments.set(JAVA_INT, offset, argument);
+    execArguments.set(ADDRESS, offset + EXEC_MEMORY_OFFSET, memory);
+    return memory;
+  }
+
+  /** The implementation oneDNN chose, with a mark for each operand that has to be reordered. */
+  String implementation() {
+    StringBuilder text = new StringBuilder(implementation);
+    for (Operand operand : operands) {
+      text.append(operand.reorder == null ? "" : " +reorder");
+    }
+    return text.toString();
+  }
+
+  /** Runs on the operands' memory, in the order of the specs. */
+  void execute(MemorySegment... data) {
+    if (closed) {
+      throw new IllegalStateException("the operation was used after it was closed");
+    }
+    runtime.enter();
+    Dnn dnn = runtime.dnn();
+    for (int i = 0; i < data.length; i++) {
+      Operand operand = operands.get(i);
+      if (operand.reorder != null) {
+        if (!operand.output) {
+          operand.reorder.execute(data[i], operand.staged);
+        }
+      } else if (operand.address != data[i].address()) {
+        dnn.setDataHandle(operand.memory, data[i]);
+        operand.address = data[i].address();
+      }
+    }
+    if (scratchpad != null) {
+      dnn.setDataHandle(scratchpad, runtime.scratchpad());
+    }
+    dnn.execute(primitive, runtime.stream(), bound, execArguments);
+    for (int i = 0; i < data.length; i++) {
+      Operand operand = operands.get(i);
+      if (operand.reorder != null && operand.output) {
+        operand.reorder.execute(operand.staged, data[i]);
+      }
+    }
+  }
+
+  @Override
+  public void close() {
+    if (closed) {
+      return;
+    }
+    closed = true;
+    runtime.unregister(this);
+    Dnn dnn = runtime.dnn();
+    for (Operand operand : operands) {
+      dnn.call("dnnl_memory_destroy", operand.memory);
+      if (operand.reorder != null) {
+        operand.reorder.close();
+      }
+    }
+    if (scratchpad != null) {
+      dnn.call("dnnl_memory_destroy", scratchpad);
+    }
+    dnn.call("dnnl_primitive_destroy", primitive);
+    arena.close();
+  }
+}

@@ -1,0 +1,21 @@
+package dev.rais.nn;
+
+import dev.rais.backend.Buffer;
+import java.util.List;
+
+/**
+ * One parameter of a network: views into the network's flat buffers.
+ *
+ * @param name full name, as in a model file: "conv1.weight"
+ * @param dims sizes, outermost first
+ * @param offset first element in the flat buffers
+ * @param value FLOAT32 view of the values w
+ * @param gradient FLOAT32 view of the gradients g
+ */
+public record Parameter(
+    String name, List<Integer> dims, long offset, Buffer value, Buffer gradient) {
+  /** Number of elements. */
+  public long count() {
+    return value.count();
+  }
+}
