@@ -1,0 +1,77 @@
+package dev.rais.data;
+
+import java.nio.file.InvalidPathException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+
+/**
+ * Where data sets are looked for on this machine.
+ *
+ * @param environment environment variables; read are RAIS_DATA and XDG_CACHE_HOME
+ * @param home the user's home directory
+ * @param systemDatasets where Debian's packages dataset-NAME install NAME/
+ */
+record Locations(Map<String, String> environment, Path home, Path systemDatasets) {
+
+  static Locations ofSystem() {
+    return new Locations(
+        System.getenv(), Path.of(System.getProperty("user.home")), Path.of("/usr/share/datasets"));
+  }
+
+  /**
+   * The directories that may hold {@code dataset}, in the order to try; {@code dataDir} or null.
+   */
+  List<Path> candidates(KnownDataset dataset, Path dataDir) {
+    List<Path> candidates = new ArrayList<>();
+    if (dataDir != null) {
+      addBoth(candidates, dataDir, dataset);
+    }
+    directory("RAIS_DATA").ifPresent(path -> addBoth(candidates, path, dataset));
+    if (dataset.systemPackage()) {
+      candidates.add(systemDatasets.resolve(dataset.name()));
+    }
+    candidates.add(cache(dataset.name()));
+    return candidates;
+  }
+
+  /** Where the current user's downloads of data set {@code name} are kept. */
+  Path cache(String name) {
+    // A relative XDG_CACHE_HOME must be ignored, says the XDG base directory specification.
+    Path root = directory("XDG_CACHE_HOME").filter(Path::isAbsolute).orElse(home.resolve(".cache"));
+    return root.resolve("rais").resolve("datasets").resolve(name);
+  }
+
+  /**
+   * Adds DIR/NAME and DIR itself. DIR itself is left out when it is called like another data set:
+   * MNIST and Fashion-MNIST have the same file names, so one would be taken for the other.
+   */
+  private static void addBoth(List<Path> candidates, Path directory, KnownDataset dataset) {
+    candidates.add(directory.resolve(dataset.name()));
+    String itself = Datasets.directoryName(directory);
+    boolean another =
+        KnownDataset.all().stream()
+            .map(KnownDataset::name)
+            .anyMatch(name -> name.equals(itself) && !name.equals(dataset.name()));
+    if (!another) {
+      candidates.add(directory);
+    }
+  }
+
+  private Optional<Path> directory(String variable) {
+    String value = environment.get(variable);
+    if (value == null || value.isBlank()) {
+      return Optional.empty();
+    }
+    try {
+      return Optional.of(Path.of(value));
+    } catch (InvalidPathException e) {
+      throw new DataException(
+          "%s is \"%s\", which is no path; set it to a directory or unset it"
+              .formatted(variable, value),
+          e);
+    }
+  }
+}
