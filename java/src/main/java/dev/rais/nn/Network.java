@@ -3,7 +3,8 @@ package dev.rais.nn;
 import dev.rais.backend.Backend;
 import dev.rais.backend.Buffer;
 import dev.rais.backend.DType;
-import dev.rais.sampling.Philox;
+import dev.rais.random.Philox;
+import dev.rais.random.Streams;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -14,9 +15,6 @@ import java.util.List;
  * operation.
  */
 public final class Network implements AutoCloseable {
-  /** Philox stream of initial values; see {@link Philox}. */
-  private static final int INIT_STREAM = 0x494e4954;
-
   private final Backend backend;
   private final Model model;
   private final Buffer values;
@@ -70,7 +68,7 @@ public final class Network implements AutoCloseable {
   }
 
   private void initialise(List<ParameterSpec> specs, long seed) {
-    Philox philox = new Philox(seed, INIT_STREAM);
+    Philox philox = new Philox(seed, Streams.INITIAL_VALUES);
     for (int p = 0; p < specs.size(); p++) {
       int fanIn = specs.get(p).fanIn();
       if (fanIn > 0) {

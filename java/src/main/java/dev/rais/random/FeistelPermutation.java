@@ -1,4 +1,4 @@
-package dev.rais.sampling;
+package dev.rais.random;
 
 /**
  * A keyed pseudo-random permutation of [0, size) of which any entry can be computed alone: no array

@@ -1,10 +1,11 @@
-package dev.rais.sampling;
+package dev.rais.random;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.rais.RandomTest;
 import java.util.BitSet;
 import java.util.HashMap;
 import java.util.Map;

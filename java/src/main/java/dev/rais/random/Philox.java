@@ -1,4 +1,4 @@
-package dev.rais.sampling;
+package dev.rais.random;
 
 /**
  * The counter-based random generator Philox4x32-10 (Salmon, Moraes, Dror and Shaw, "Parallel random

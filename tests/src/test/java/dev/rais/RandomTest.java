@@ -1,4 +1,4 @@
-package dev.rais.sampling;
+package dev.rais;
 
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -8,25 +8,25 @@ import java.util.Random;
  * What the randomised tests of this package share: a seed that is printed and can be given back
  * with {@code -Drais.test.seed=...}, and the chi-square test.
  */
-abstract class RandomTest {
+public abstract class RandomTest {
   private static final long SEED = Long.getLong("rais.test.seed", System.nanoTime());
 
   /** A one-sided normal quantile: a right implementation fails one test in 3e8. */
   private static final double QUANTILE = 5.6;
 
   /** The seed of this run: random unless the property {@code rais.test.seed} names one. */
-  static long seed() {
+  protected static long seed() {
     return SEED;
   }
 
   /** A generator from {@link #seed}; prints how to repeat the test. */
-  static Random random(String test) {
+  protected static Random random(String test) {
     System.out.println(test + ": repeat with -Drais.test.seed=" + SEED);
     return new Random(SEED);
   }
 
   /** Pearson's statistic of counts against expected counts. */
-  static double chiSquare(long[] counts, double[] expected) {
+  protected static double chiSquare(long[] counts, double[] expected) {
     double sum = 0;
     for (int i = 0; i < counts.length; i++) {
       double difference = counts[i] - expected[i];
@@ -36,7 +36,7 @@ abstract class RandomTest {
   }
 
   /** Fails if the counts differ from the expected ones by more than chance allows. */
-  static void assertCountsFit(long[] counts, double[] expected) {
+  protected static void assertCountsFit(long[] counts, double[] expected) {
     double statistic = chiSquare(counts, expected);
     double limit = chiSquareLimit(counts.length - 1);
     assertTrue(
@@ -47,7 +47,7 @@ abstract class RandomTest {
   }
 
   /** Fails if the counts are not equal up to chance. */
-  static void assertUniform(long[] counts) {
+  protected static void assertUniform(long[] counts) {
     double total = 0;
     for (long count : counts) {
       total += count;

@@ -1,10 +1,11 @@
-package dev.rais.sampling;
+package dev.rais.random;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.rais.RandomTest;
 import org.junit.jupiter.api.Test;
 
 /** Philox against the published vectors, and its deviates against their distributions. */

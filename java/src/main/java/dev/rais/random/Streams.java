@@ -1,0 +1,30 @@
+package dev.rais.random;
+
+/**
+ * The {@link Philox} streams in use, so that no two uses of a seed ever meet. Values are part of
+ * what makes a run repeatable: they are never changed or reused.
+ */
+public final class Streams {
+  /** Initial parameter values, at (parameter, element). */
+  public static final int INITIAL_VALUES = 1;
+
+  /** Round keys of the shuffled epochs' {@link FeistelPermutation}s, by epoch. */
+  public static final int SHUFFLE = 2;
+
+  /** Independent uniform draws, at (iteration, slot). */
+  public static final int UNIFORM_DRAW = 3;
+
+  /** Independent weighted draws, at (iteration, slot). */
+  public static final int WEIGHTED_DRAW = 4;
+
+  /** The offset of a round's systematic sample, at (round, 0). */
+  public static final int ROUND_OFFSET = 5;
+
+  /** Round keys of the order in which a round's strata are used, by round. */
+  public static final int ROUND_ORDER = 6;
+
+  /** Which training examples the training loss is measured on. */
+  public static final int TRAIN_LOSS_SUBSET = 7;
+
+  private Streams() {}
+}
