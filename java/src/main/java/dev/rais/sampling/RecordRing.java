@@ -1,0 +1,84 @@
+package dev.rais.sampling;
+
+/**
+ * The last |D| observations (features before the visit, norm, weight), oldest overwritten first:
+ * what the uncertainty set is trained on (docs/algorithm.md §3).
+ */
+final class RecordRing {
+  private final int capacity;
+  private final float[][] features;
+  private final float[] norms;
+  private final float[] weights;
+  private long written;
+  private int revisits;
+
+  RecordRing(int capacity) {
+    this.capacity = capacity;
+    features = new float[ExampleHistory.FEATURES][capacity];
+    norms = new float[capacity];
+    weights = new float[capacity];
+  }
+
+  int capacity() {
+    return capacity;
+  }
+
+  int count() {
+    return (int) Math.min(written, capacity);
+  }
+
+  /** Records in the ring that were not an example's first visit. */
+  int revisits() {
+    return revisits;
+  }
+
+  /** Records row {@code j} of a minibatch with the norm observed for it. */
+  void add(Minibatch batch, int j, float norm) {
+    int at = (int) (written % capacity);
+    if (written >= capacity && isRevisit(at)) {
+      revisits--;
+    }
+    for (int k = 0; k < features.length; k++) {
+      features[k][at] = batch.features[j * features.length + k];
+    }
+    norms[at] = norm;
+    weights[at] = batch.weights()[j];
+    if (isRevisit(at)) {
+      revisits++;
+    }
+    written++;
+  }
+
+  private boolean isRevisit(int at) {
+    return features[ExampleHistory.NEVER_SEEN][at] == 0;
+  }
+
+  /**
+   * Copies the records in order of age, oldest first, so that a ring restored from a checkpoint
+   * gives the same sums.
+   *
+   * @param firstVisits whether records of first visits are wanted
+   */
+  Records copy(boolean firstVisits) {
+    int size = count();
+    double[][] f = new double[features.length][size];
+    double[] v = new double[size];
+    double[] w = new double[size];
+    int kept = 0;
+    for (int i = 0; i < size; i++) {
+      int at = (int) ((written - size + i) % capacity);
+      if (firstVisits || isRevisit(at)) {
+        for (int k = 0; k < f.length; k++) {
+          f[k][kept] = features[k][at];
+        }
+        v[kept] = norms[at];
+        w[kept] = weights[at];
+        kept++;
+      }
+    }
+    return new Records(f, v, w, kept);
+  }
+
+  /** A copy of the ring; only the first {@code count} entries of the columns are used. */
+  record Records(double[][] features, double[] norms, double[] weights, int count) {}
+}
