@@ -30,6 +30,11 @@ public interface ImportanceSampler extends AutoCloseable {
    */
   Minibatch draw(int m);
 
+  /** Whether {@link #observe} looks at the norms; where not, {@link Observation#NONE} will do. */
+  default boolean usesNorms() {
+    return true;
+  }
+
   /**
    * Takes in what training on a minibatch showed.
    *

@@ -74,7 +74,7 @@ public final class NaiveSampler implements ImportanceSampler {
           double mean = sum / n;
           refresh(
               i -> mean > 0 ? (float) ((1 - smoothing) * lastOrMean(i) / mean + smoothing) : 1f);
-          weighted.startRound((int) Math.max(1, Math.min(n / 2, WeightedDraws.MAX_ROUND) / m) * m);
+          weighted.startRound(Math.max(1, Math.min(n / 2, WeightedDraws.MAX_ROUND) / m) * m);
         }
         weighted.fillFromRound(batch);
       }

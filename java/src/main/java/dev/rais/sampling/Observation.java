@@ -13,6 +13,9 @@ package dev.rais.sampling;
 public record Observation(
     float[] scores, float[] momentNormsSquared, double batchGradientNormSquared) {
 
+  /** For samplers that look at no norms. */
+  public static final Observation NONE = new Observation(new float[0], new float[0], 0);
+
   void check(int m) {
     if (scores.length != m || momentNormsSquared.length != m) {
       throw new IllegalArgumentException(

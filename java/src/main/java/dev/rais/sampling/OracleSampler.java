@@ -2,8 +2,8 @@ package dev.rais.sampling;
 
 /**
  * The oracle (docs/algorithm.md §1): p_i ∝ ‖∇f_i(w)‖ from exact per-example norms of all n, which
- * minimises E‖g‖². Whoever trains computes the norms whenever {@link #needsNorms} says so; the cost
- * of that is not counted as training.
+ * minimises E‖g‖². Whoever trains computes the norms whenever {@link #needsNorms} says so: a
+ * yardstick, not a way to save time.
  */
 public final class OracleSampler implements ImportanceSampler {
   /** Norms are raised to this share of their mean, so that every example can be drawn. */
@@ -74,7 +74,8 @@ public final class OracleSampler implements ImportanceSampler {
         floored++;
       }
     }
-    tree.build(i -> sum > 0 ? Math.max(floor, norms[(int) i]) : 1f);
+    boolean anyPositive = sum > 0;
+    tree.build(i -> anyPositive ? Math.max(floor, norms[(int) i]) : 1f);
     weighted.endRound();
     normsAt = drawn;
     refreshes++;

@@ -35,6 +35,11 @@ public final class UniformSampler implements ImportanceSampler {
   }
 
   @Override
+  public boolean usesNorms() {
+    return false;
+  }
+
+  @Override
   public void observe(Minibatch batch, Observation observation) {
     GainEstimator.markObserved(batch);
     observed++;

@@ -1,0 +1,51 @@
+package dev.rais.train;
+
+import dev.rais.backend.Backend;
+import dev.rais.backend.Buffer;
+import dev.rais.backend.DType;
+import dev.rais.data.ImageSet;
+import dev.rais.data.Normalization;
+
+/** An image set in a backend's memory, with the normalisation that batches are given. */
+final class DeviceImages implements AutoCloseable {
+  private final ImageSet set;
+  private final Buffer pixels;
+  private final Buffer scale;
+  private final Buffer shift;
+  private final Backend backend;
+
+  DeviceImages(Backend backend, ImageSet set, Normalization normalization) {
+    this.backend = backend;
+    this.set = set;
+    pixels = backend.allocate(DType.UINT8, set.pixels().length);
+    pixels.upload(set.pixels(), 0);
+    float[] mean = normalization.mean();
+    float[] deviation = normalization.standardDeviation();
+    float[] scales = new float[mean.length];
+    float[] shifts = new float[mean.length];
+    for (int c = 0; c < mean.length; c++) {
+      scales[c] = (float) (1 / (255.0 * deviation[c]));
+      shifts[c] = -mean[c] / deviation[c];
+    }
+    scale = backend.allocate(DType.FLOAT32, scales.length);
+    scale.upload(scales);
+    shift = backend.allocate(DType.FLOAT32, shifts.length);
+    shift.upload(shifts);
+  }
+
+  ImageSet set() {
+    return set;
+  }
+
+  /** Fills {@code batch} with the normalised images at {@code indices}. */
+  void gather(Buffer indices, Buffer batch) {
+    backend.gather(pixels, set.bytesPerImage(), indices, scale, shift, batch);
+  }
+
+  @Override
+  public void close() {
+    pixels.close();
+    scale.close();
+    shift.close();
+  }
+}

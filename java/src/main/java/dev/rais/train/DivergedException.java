@@ -1,0 +1,35 @@
+package dev.rais.train;
+
+/**
+ * Training met a loss that is not a number or infinite. The trainer's network holds the last good
+ * parameters again: those of the last evaluation whose loss was finite.
+ */
+public final class DivergedException extends RuntimeException {
+  private static final long serialVersionUID = 1L;
+
+  private final long iteration;
+  private final long lastGoodIteration;
+
+  DivergedException(long iteration, float loss, long lastGoodIteration) {
+    super(
+        "the training loss became "
+            + loss
+            + " at iteration "
+            + iteration
+            + "; the last good state is that of iteration "
+            + lastGoodIteration
+            + ". Try a lower --lr");
+    this.iteration = iteration;
+    this.lastGoodIteration = lastGoodIteration;
+  }
+
+  /** The minibatch whose loss was not finite, counted from 0. */
+  public long iteration() {
+    return iteration;
+  }
+
+  /** Minibatches trained when the restored parameters were current. */
+  public long lastGoodIteration() {
+    return lastGoodIteration;
+  }
+}

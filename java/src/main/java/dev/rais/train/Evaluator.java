@@ -1,0 +1,104 @@
+package dev.rais.train;
+
+import dev.rais.backend.Backend;
+import dev.rais.backend.Buffer;
+import dev.rais.backend.DType;
+import dev.rais.data.Dataset;
+import dev.rais.data.ImageSet;
+import dev.rais.data.Normalization;
+import dev.rais.nn.BoundNetwork;
+import dev.rais.nn.Network;
+
+/** Measures loss and error of a network on sets of images, without changing it. */
+public final class Evaluator implements AutoCloseable {
+  private static final int BATCH = 500;
+
+  /**
+   * Result of an evaluation.
+   *
+   * @param loss mean cross-entropy
+   * @param error share whose most likely class is wrong
+   * @param top5Error share whose class is not among the five most likely
+   */
+  public record Result(double loss, double error, double top5Error) {}
+
+  private final BoundNetwork net;
+  private final int classes;
+  private final Backend backend;
+  private final Buffer indices;
+  private final Buffer labels;
+  private final Buffer losses;
+  private final Buffer norms;
+  private final Buffer correctness;
+
+  Evaluator(Network network, int largestSet) {
+    int batch = Math.min(BATCH, largestSet);
+    backend = network.backend();
+    classes = network.model().classes();
+    net = network.bind(batch, false);
+    indices = backend.allocate(DType.INT32, batch);
+    labels = backend.allocate(DType.INT32, batch);
+    losses = backend.allocate(DType.FLOAT32, batch);
+    norms = backend.allocate(DType.FLOAT32, batch);
+    correctness = backend.allocate(DType.UINT8, batch);
+  }
+
+  /** Evaluates a network on a whole data set's test images. */
+  public static Result evaluate(Network network, Dataset data, Normalization normalization) {
+    ImageSet test = data.test();
+    try (DeviceImages images = new DeviceImages(network.backend(), test, normalization);
+        Evaluator evaluator = new Evaluator(network, test.count())) {
+      return evaluator.evaluate(images, all(test.count()));
+    }
+  }
+
+  static int[] all(int n) {
+    int[] indices = new int[n];
+    for (int i = 0; i < n; i++) {
+      indices[i] = i;
+    }
+    return indices;
+  }
+
+  Result evaluate(DeviceImages images, int[] chosen) {
+    int batch = net.batch();
+    int[] batchIndices = new int[batch];
+    int[] batchLabels = new int[batch];
+    float[] batchLosses = new float[batch];
+    byte[] flags = new byte[batch];
+    double loss = 0;
+    int wrong = 0;
+    int wrong5 = 0;
+    for (int from = 0; from < chosen.length; from += batch) {
+      int used = Math.min(batch, chosen.length - from);
+      for (int j = 0; j < batch; j++) {
+        // The last batch is filled up with its first image, which is not counted again.
+        batchIndices[j] = chosen[j < used ? from + j : from];
+        batchLabels[j] = images.set().label(batchIndices[j]);
+      }
+      indices.upload(batchIndices);
+      labels.upload(batchLabels);
+      images.gather(indices, net.input());
+      net.forward();
+      backend.lossLayer(
+          batch, classes, net.logits(), labels, null, 1, losses, norms, null, correctness);
+      losses.download(batchLosses, 0);
+      correctness.download(flags);
+      for (int j = 0; j < used; j++) {
+        loss += batchLosses[j];
+        wrong += (flags[j] & Backend.TOP_1) == 0 ? 1 : 0;
+        wrong5 += (flags[j] & Backend.TOP_5) == 0 ? 1 : 0;
+      }
+    }
+    double n = chosen.length;
+    return new Result(loss / n, wrong / n, wrong5 / n);
+  }
+
+  @Override
+  public void close() {
+    net.close();
+    for (Buffer buffer : new Buffer[] {indices, labels, losses, norms, correctness}) {
+      buffer.close();
+    }
+  }
+}

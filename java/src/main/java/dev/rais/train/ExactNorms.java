@@ -1,0 +1,91 @@
+package dev.rais.train;
+
+import dev.rais.backend.Backend;
+import dev.rais.backend.Buffer;
+import dev.rais.backend.DType;
+import dev.rais.nn.BackwardPass;
+import dev.rais.nn.BoundNetwork;
+import dev.rais.nn.Network;
+
+/** Exact gradient norms ‖∇f_i(w)‖ of every example, for the oracle (docs/algorithm.md §4). */
+final class ExactNorms implements AutoCloseable {
+  private static final int BATCH = 128;
+
+  private final Network network;
+  private final DeviceImages images;
+  private final BoundNetwork net;
+  private final Buffer indices;
+  private final Buffer labels;
+  private final Buffer losses;
+  private final Buffer norms;
+  private final Buffer logitGradients;
+  private final Buffer correctness;
+  private final Buffer squaredNorms;
+
+  ExactNorms(Network network, DeviceImages images) {
+    this.network = network;
+    this.images = images;
+    Backend backend = network.backend();
+    int batch = Math.min(BATCH, images.set().count());
+    net = network.bind(batch, true);
+    indices = backend.allocate(DType.INT32, batch);
+    labels = backend.allocate(DType.INT32, batch);
+    losses = backend.allocate(DType.FLOAT32, batch);
+    norms = backend.allocate(DType.FLOAT32, batch);
+    logitGradients = backend.allocate(DType.FLOAT32, net.logits().count());
+    correctness = backend.allocate(DType.UINT8, batch);
+    squaredNorms = backend.allocate(DType.FLOAT32, batch);
+  }
+
+  /** [n] norms at the network's present parameters; leaves its gradients alone. */
+  float[] compute() {
+    int n = images.set().count();
+    int batch = net.batch();
+    int classes = network.model().classes();
+    float[] result = new float[n];
+    float[] squares = new float[batch];
+    int[] batchIndices = new int[batch];
+    int[] batchLabels = new int[batch];
+    for (int from = 0; from < n; from += batch) {
+      int used = Math.min(batch, n - from);
+      for (int j = 0; j < batch; j++) {
+        batchIndices[j] = from + (j < used ? j : 0);
+        batchLabels[j] = images.set().label(batchIndices[j]);
+      }
+      indices.upload(batchIndices);
+      labels.upload(batchLabels);
+      images.gather(indices, net.input());
+      net.forward();
+      // Scale 1 and no weights: each row is its own example's gradient, not a share of the mean's.
+      network
+          .backend()
+          .lossLayer(
+              batch,
+              classes,
+              net.logits(),
+              labels,
+              null,
+              1,
+              losses,
+              norms,
+              logitGradients,
+              correctness);
+      squaredNorms.fillZero();
+      net.backward(logitGradients, BackwardPass.exampleNorms(squaredNorms));
+      squaredNorms.download(squares, 0);
+      for (int j = 0; j < used; j++) {
+        result[from + j] = (float) Math.sqrt(squares[j]);
+      }
+    }
+    return result;
+  }
+
+  @Override
+  public void close() {
+    net.close();
+    for (Buffer buffer :
+        new Buffer[] {indices, labels, losses, norms, logitGradients, correctness, squaredNorms}) {
+      buffer.close();
+    }
+  }
+}

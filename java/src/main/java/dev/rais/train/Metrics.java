@@ -1,0 +1,31 @@
+package dev.rais.train;
+
+/**
+ * One evaluation: a line of metrics.jsonl. Errors are fractions, times seconds.
+ *
+ * @param iteration minibatches trained
+ * @param epochs examples processed / n
+ * @param epochsEquivalent t̂ · m / n
+ * @param gainRatio r of the last minibatch
+ * @param learningRate η of the last minibatch
+ * @param trainLoss mean loss on the fixed training examples (all n at the end), evaluation mode
+ * @param testLoss mean loss on the test set
+ * @param testError share of the test set that is classified wrongly
+ * @param gainBoundHits minibatches so far whose gain ratio was cut at its bound
+ * @param boundShare share of t̂ earned at the bound
+ * @param flooredExamples examples so far whose sampling value was raised to the floor
+ * @param seconds training time so far, without evaluations
+ */
+public record Metrics(
+    long iteration,
+    double epochs,
+    double epochsEquivalent,
+    double gainRatio,
+    double learningRate,
+    double trainLoss,
+    double testLoss,
+    double testError,
+    long gainBoundHits,
+    double boundShare,
+    long flooredExamples,
+    double seconds) {}

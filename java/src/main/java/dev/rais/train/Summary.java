@@ -1,0 +1,44 @@
+package dev.rais.train;
+
+/**
+ * What a finished run came to: summary.json. Errors are fractions, times seconds.
+ *
+ * @param sampler name of the sampler
+ * @param model name of the model
+ * @param data name of the data set
+ * @param backend what computed
+ * @param seed the run's seed
+ * @param batchSize m
+ * @param iterations minibatches trained
+ * @param epochs examples processed / n
+ * @param epochsEquivalent t̂ · m / n
+ * @param finalTrainLoss mean loss on all training examples at the end, evaluation mode
+ * @param finalTestError share of the test set classified wrongly at the end
+ * @param bestTestError least such share at any evaluation
+ * @param meanGainRatio t̂ / iterations
+ * @param imagesPerSecond examples trained per second of training
+ * @param secondsTraining time of the training loop, without evaluations
+ * @param secondsTotal time of the run
+ * @param samplerOverhead share of secondsTraining spent drawing, observing, updating and waiting
+ *     for the uncertainty set
+ * @param boundShare share of t̂ earned at the bound of the gain ratio
+ */
+public record Summary(
+    String sampler,
+    String model,
+    String data,
+    String backend,
+    long seed,
+    int batchSize,
+    long iterations,
+    double epochs,
+    double epochsEquivalent,
+    double finalTrainLoss,
+    double finalTestError,
+    double bestTestError,
+    double meanGainRatio,
+    double imagesPerSecond,
+    double secondsTraining,
+    double secondsTotal,
+    double samplerOverhead,
+    double boundShare) {}

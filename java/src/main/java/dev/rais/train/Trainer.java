@@ -1,0 +1,338 @@
+package dev.rais.train;
+
+import dev.rais.backend.Backend;
+import dev.rais.backend.Buffer;
+import dev.rais.backend.DType;
+import dev.rais.data.Dataset;
+import dev.rais.data.Normalization;
+import dev.rais.nn.BackwardPass;
+import dev.rais.nn.BoundNetwork;
+import dev.rais.nn.Model;
+import dev.rais.nn.Models;
+import dev.rais.nn.Network;
+import dev.rais.nn.Parameter;
+import dev.rais.nn.Shape;
+import dev.rais.random.FeistelPermutation;
+import dev.rais.random.Streams;
+import dev.rais.sampling.ImportanceSampler;
+import dev.rais.sampling.Minibatch;
+import dev.rais.sampling.Observation;
+import dev.rais.sampling.OracleSampler;
+import dev.rais.sampling.SamplerStatistics;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * The training loop (docs/algorithm.md §5): draw, forward, fused loss layer, backward, observe,
+ * update, until t̂ reaches the schedule's length.
+ */
+public final class Trainer implements AutoCloseable {
+  /** Training examples that trainLoss is measured on before the end. */
+  private static final int TRAIN_LOSS_EXAMPLES = 10_000;
+
+  private static final double LOSS_ALPHA = 0.02;
+
+  private final TrainingConfig config;
+  private final Backend backend;
+  private final Dataset data;
+  private final ImportanceSampler sampler;
+  private final Network network;
+  private final BoundNetwork net;
+  private final Evaluator evaluator;
+  private final DeviceImages train;
+  private final DeviceImages test;
+  private final ExactNorms exactNorms;
+  private final Buffer indices;
+  private final Buffer labels;
+  private final Buffer weights;
+  private final Buffer losses;
+  private final Buffer norms;
+  private final Buffer logitGradients;
+  private final Buffer correctness;
+  private final Buffer hiddenSquaredNorms;
+  private final int[] trainLossExamples;
+  private final int[] allTest;
+  private final int[] batchLabels;
+  private final float[] batchLosses;
+  private final float[] lastGood;
+  private long lastGoodIteration;
+  private long iteration;
+  private double learningRate;
+  private double loss = Double.NaN;
+  private long trainingNanos;
+  private long samplerNanos;
+
+  /**
+   * Prepares a run.
+   *
+   * @param backend where to compute; stays the caller's
+   * @param data the data set; its name need not be the configuration's
+   * @throws IllegalArgumentException if the model cannot take the images, a name is unknown, or a
+   *     minibatch is larger than the training set
+   */
+  public Trainer(Backend backend, Dataset data, TrainingConfig config) {
+    this(backend, data, config, model(data, config));
+  }
+
+  /** Prepares a run of a model of one's own. */
+  public Trainer(Backend backend, Dataset data, TrainingConfig config, Model model) {
+    this.backend = backend;
+    this.data = data;
+    this.config = config;
+    int n = data.train().count();
+    int m = config.batchSize();
+    if (m > n) {
+      throw new IllegalArgumentException(
+          "batch-size " + m + " is larger than the training set of " + n + " examples");
+    }
+    sampler = Samplers.create(config, data.train().labels(), data.numClasses());
+    network = new Network(backend, model, config.seed());
+    net = network.bind(m, true);
+    evaluator = new Evaluator(network, Math.max(n, data.test().count()));
+    Normalization normalization = data.normalization();
+    train = new DeviceImages(backend, data.train(), normalization);
+    test = new DeviceImages(backend, data.test(), normalization);
+    exactNorms = sampler instanceof OracleSampler ? new ExactNorms(network, train) : null;
+    indices = backend.allocate(DType.INT32, m);
+    labels = backend.allocate(DType.INT32, m);
+    weights = backend.allocate(DType.FLOAT32, m);
+    losses = backend.allocate(DType.FLOAT32, m);
+    norms = backend.allocate(DType.FLOAT32, m);
+    logitGradients = backend.allocate(DType.FLOAT32, net.logits().count());
+    correctness = backend.allocate(DType.UINT8, m);
+    hiddenSquaredNorms = backend.allocate(DType.FLOAT32, m);
+    trainLossExamples = trainLossExamples(n);
+    allTest = Evaluator.all(data.test().count());
+    batchLabels = new int[m];
+    batchLosses = new float[m];
+    lastGood = network.values().toFloats();
+  }
+
+  private static Model model(Dataset data, TrainingConfig config) {
+    Shape image = new Shape(data.train().height(), data.train().width(), data.train().channels());
+    return Models.create(config.model(), image, data.numClasses());
+  }
+
+  /** The same examples whatever the seed, so that losses of different runs compare. */
+  private static int[] trainLossExamples(int n) {
+    if (n <= TRAIN_LOSS_EXAMPLES) {
+      return Evaluator.all(n);
+    }
+    FeistelPermutation order = new FeistelPermutation(n, 0, 0, Streams.TRAIN_LOSS_SUBSET);
+    int[] chosen = new int[TRAIN_LOSS_EXAMPLES];
+    for (int i = 0; i < chosen.length; i++) {
+      chosen[i] = (int) order.at(i);
+    }
+    return chosen;
+  }
+
+  /** The network, for saving it; trained as far as {@link #run} came. */
+  public Network network() {
+    return network;
+  }
+
+  /** The sampler. */
+  public ImportanceSampler sampler() {
+    return sampler;
+  }
+
+  /**
+   * Trains to the end of the schedule.
+   *
+   * @return what the run came to
+   * @throws DivergedException if a loss is not finite; the network then holds the last good state
+   */
+  public Summary run(TrainingListener listener) {
+    long start = System.nanoTime();
+    int n = data.train().count();
+    int m = config.batchSize();
+    long total = config.scheduleLength(n);
+    List<Metrics> history = new ArrayList<>();
+    double nextEpoch = config.evalEvery();
+    int nextTenth = 1;
+    while (sampler.effectiveIterations() < total) {
+      long begin = System.nanoTime();
+      step(total);
+      trainingNanos += System.nanoTime() - begin;
+      listener.progressed(progress());
+      double epochs = (double) iteration * m / n;
+      double tenths = 10 * sampler.effectiveIterations() / total;
+      boolean finished = tenths >= 10;
+      if (finished || epochs >= nextEpoch || tenths >= nextTenth) {
+        while (nextEpoch <= epochs) {
+          nextEpoch += config.evalEvery();
+        }
+        nextTenth = (int) Math.floor(tenths) + 1;
+        Metrics metrics = evaluate(finished);
+        history.add(metrics);
+        listener.evaluated(metrics);
+      }
+    }
+    return summary(history, (System.nanoTime() - start) / 1e9);
+  }
+
+  private void step(long total) {
+    int m = config.batchSize();
+    long drawing = System.nanoTime();
+    if (sampler instanceof OracleSampler oracle && oracle.needsNorms()) {
+      oracle.setNorms(exactNorms.compute());
+    }
+    Minibatch batch = sampler.draw(m);
+    samplerNanos += System.nanoTime() - drawing;
+
+    for (int j = 0; j < m; j++) {
+      batchLabels[j] = data.train().label(batch.indices()[j]);
+    }
+    indices.upload(batch.indices());
+    weights.upload(batch.weights());
+    labels.upload(batchLabels);
+    train.gather(indices, net.input());
+    net.forward();
+    backend.lossLayer(
+        m,
+        data.numClasses(),
+        net.logits(),
+        labels,
+        weights,
+        1f / m,
+        losses,
+        norms,
+        logitGradients,
+        correctness);
+    checkLoss(batch);
+    net.backward(logitGradients, BackwardPass.gradients());
+
+    long observing = System.nanoTime();
+    sampler.observe(batch, sampler.usesNorms() ? observation() : Observation.NONE);
+    learningRate =
+        sampler.learningRate(t -> config.schedule().learningRate(config.learningRate(), t, total));
+    samplerNanos += System.nanoTime() - observing;
+
+    backend.sgd(
+        network.values(),
+        network.velocities(),
+        network.gradients(),
+        (float) learningRate,
+        (float) config.momentum(),
+        (float) config.weightDecay());
+    iteration++;
+  }
+
+  /** The loss of the weighted minibatch; stops at one that is not finite. */
+  private void checkLoss(Minibatch batch) {
+    losses.download(batchLosses, 0);
+    double sum = 0;
+    for (int j = 0; j < batchLosses.length; j++) {
+      sum += batch.weights()[j] * batchLosses[j];
+    }
+    double mean = sum / batchLosses.length;
+    if (!Double.isFinite(mean)) {
+      network.values().upload(lastGood);
+      throw new DivergedException(iteration, (float) mean, lastGoodIteration);
+    }
+    loss = Double.isNaN(loss) ? mean : loss + LOSS_ALPHA * (mean - loss);
+  }
+
+  /**
+   * Scores ‖softmax − y‖, and the moments of the final linear layer, whose per-example norms N_j² =
+   * ‖δ_j‖² (‖h_j‖² + 1) are exact.
+   */
+  private Observation observation() {
+    backend.rowSquaredNorms(net.finalInput(), hiddenSquaredNorms);
+    float[] scores = norms.toFloats();
+    float[] moments = hiddenSquaredNorms.toFloats();
+    for (int j = 0; j < moments.length; j++) {
+      moments[j] = scores[j] * scores[j] * (moments[j] + 1);
+    }
+    double batchNorm = 0;
+    for (Parameter parameter : network.finalParameters()) {
+      batchNorm += backend.squaredNorm(parameter.gradient());
+    }
+    return new Observation(scores, moments, batchNorm);
+  }
+
+  private TrainingListener.Progress progress() {
+    double perEpoch = (double) config.batchSize() / data.train().count();
+    return new TrainingListener.Progress(
+        iteration,
+        iteration * perEpoch,
+        sampler.effectiveIterations() * perEpoch,
+        config.epochs(),
+        loss,
+        sampler.gainRatio(),
+        imagesPerSecond());
+  }
+
+  private double imagesPerSecond() {
+    return iteration * config.batchSize() / (trainingNanos / 1e9);
+  }
+
+  private Metrics evaluate(boolean last) {
+    int n = data.train().count();
+    Evaluator.Result onTrain =
+        evaluator.evaluate(train, last ? Evaluator.all(n) : trainLossExamples);
+    Evaluator.Result onTest = evaluator.evaluate(test, allTest);
+    if (Double.isFinite(onTrain.loss())) {
+      network.values().download(lastGood, 0);
+      lastGoodIteration = iteration;
+    }
+    double perEpoch = (double) config.batchSize() / n;
+    SamplerStatistics statistics = sampler.statistics();
+    return new Metrics(
+        iteration,
+        iteration * perEpoch,
+        sampler.effectiveIterations() * perEpoch,
+        sampler.gainRatio(),
+        learningRate,
+        onTrain.loss(),
+        onTest.loss(),
+        onTest.error(),
+        statistics.gainBoundHits(),
+        statistics.boundShare(),
+        statistics.flooredExamples(),
+        trainingNanos / 1e9);
+  }
+
+  private Summary summary(List<Metrics> history, double seconds) {
+    Metrics last = history.getLast();
+    double best = history.stream().mapToDouble(Metrics::testError).min().orElseThrow();
+    return new Summary(
+        config.sampler(),
+        network.model().name(),
+        data.name(),
+        backend.description(),
+        config.seed(),
+        config.batchSize(),
+        iteration,
+        last.epochs(),
+        last.epochsEquivalent(),
+        last.trainLoss(),
+        last.testError(),
+        best,
+        sampler.effectiveIterations() / iteration,
+        imagesPerSecond(),
+        trainingNanos / 1e9,
+        seconds,
+        (double) samplerNanos / trainingNanos,
+        last.boundShare());
+  }
+
+  @Override
+  public void close() {
+    sampler.close();
+    if (exactNorms != null) {
+      exactNorms.close();
+    }
+    evaluator.close();
+    net.close();
+    network.close();
+    train.close();
+    test.close();
+    for (Buffer buffer :
+        new Buffer[] {
+          indices, labels, weights, losses, norms, logitGradients, correctness, hiddenSquaredNorms
+        }) {
+      buffer.close();
+    }
+  }
+}

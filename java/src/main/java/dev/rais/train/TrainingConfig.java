@@ -1,0 +1,225 @@
+package dev.rais.train;
+
+import dev.rais.nn.Schedule;
+import dev.rais.sampling.DrawMode;
+
+/**
+ * Everything that determines a run, but for the machine it runs on. As JSON it is a run's
+ * config.json.
+ *
+ * @param data name of the data set
+ * @param model name of the model
+ * @param sampler one of {@link Samplers#names()}
+ * @param epochs E: the schedule's length in epochs equivalent, T = round(E · n / m) iterations
+ * @param batchSize m
+ * @param learningRate the schedule's base rate
+ * @param momentum μ, 0 to below 1
+ * @param weightDecay factor of the L2 penalty's gradient, at least 0
+ * @param schedule shape of the learning rate over t̂
+ * @param draw how a weighted sampler draws
+ * @param smoothing λ of the naive sampler
+ * @param seed every random choice follows from it
+ * @param evalEvery real epochs between evaluations; a tenth of the schedule always brings one too
+ * @param oracleEvery minibatches between two computations of the oracle's exact norms
+ * @param gainMax r_max, bound of the gain ratio
+ * @param roundFraction K/n of RAIS's rounds
+ * @param async whether a newly trained uncertainty set is used as soon as it is ready
+ */
+public record TrainingConfig(
+    String data,
+    String model,
+    String sampler,
+    double epochs,
+    int batchSize,
+    double learningRate,
+    double momentum,
+    double weightDecay,
+    Schedule schedule,
+    DrawMode draw,
+    double smoothing,
+    long seed,
+    double evalEvery,
+    int oracleEvery,
+    double gainMax,
+    double roundFraction,
+    boolean async) {
+
+  /** Checks every range; the message names the option and its value. */
+  public TrainingConfig {
+    require(epochs > 0 && epochs <= 1e6, "epochs must be above 0", epochs);
+    require(batchSize >= 1, "batch-size must be at least 1", batchSize);
+    require(finite(learningRate) && learningRate > 0, "lr must be above 0", learningRate);
+    require(momentum >= 0 && momentum < 1, "momentum must be from 0 to below 1", momentum);
+    require(
+        finite(weightDecay) && weightDecay >= 0, "weight-decay must be at least 0", weightDecay);
+    require(smoothing > 0 && smoothing <= 1, "smoothing must be above 0 and at most 1", smoothing);
+    require(finite(evalEvery) && evalEvery > 0, "eval-every must be above 0", evalEvery);
+    require(oracleEvery >= 1, "oracle-every must be at least 1", oracleEvery);
+    require(finite(gainMax) && gainMax >= 1, "gain-max must be at least 1", gainMax);
+    require(
+        roundFraction >= 1.0 / 64 && roundFraction <= 4,
+        "round-fraction must be from 1/64 to 4",
+        roundFraction);
+  }
+
+  private static boolean finite(double x) {
+    return Double.isFinite(x);
+  }
+
+  private static void require(boolean holds, String rule, Object value) {
+    if (!holds) {
+      throw new IllegalArgumentException(rule + ", not " + value);
+    }
+  }
+
+  /** The defaults for a model and sampler on a data set; change them with {@link Builder}. */
+  public static Builder builder(String data, String model, String sampler) {
+    return new Builder(data, model, sampler);
+  }
+
+  /** T: the schedule's length in effective iterations, for n training examples. */
+  public long scheduleLength(int n) {
+    return Math.max(1, Math.round(epochs * n / batchSize));
+  }
+
+  /** Collects settings, each of which has a default. */
+  public static final class Builder {
+    private final String data;
+    private final String model;
+    private final String sampler;
+    private double epochs = 10;
+    private int batchSize = 128;
+    private double learningRate;
+    private double momentum = 0.9;
+    private double weightDecay = 5e-4;
+    private Schedule schedule = Schedule.STEP;
+    private DrawMode draw;
+    private double smoothing = 0.1;
+    private long seed;
+    private double evalEvery = 1;
+    private int oracleEvery = 100;
+    private double gainMax = 10;
+    private double roundFraction = 0.5;
+    private boolean async;
+
+    private Builder(String data, String model, String sampler) {
+      this.data = data;
+      this.model = model;
+      this.sampler = sampler;
+      // A rate of 0.05 cripples LeNet-5; the perceptron takes it.
+      learningRate = model.equals("mlp") ? 0.05 : 0.01;
+      // The baselines draw as their sources do.
+      draw = sampler.equals("rais") ? DrawMode.ROUNDS : DrawMode.IID;
+    }
+
+    /** Sets the schedule's length in epochs equivalent. */
+    public Builder epochs(double value) {
+      epochs = value;
+      return this;
+    }
+
+    /** Sets m. */
+    public Builder batchSize(int value) {
+      batchSize = value;
+      return this;
+    }
+
+    /** Sets the base learning rate. */
+    public Builder learningRate(double value) {
+      learningRate = value;
+      return this;
+    }
+
+    /** Sets μ. */
+    public Builder momentum(double value) {
+      momentum = value;
+      return this;
+    }
+
+    /** Sets the weight decay. */
+    public Builder weightDecay(double value) {
+      weightDecay = value;
+      return this;
+    }
+
+    /** Sets the schedule's shape. */
+    public Builder schedule(Schedule value) {
+      schedule = value;
+      return this;
+    }
+
+    /** Sets how a weighted sampler draws. */
+    public Builder draw(DrawMode value) {
+      draw = value;
+      return this;
+    }
+
+    /** Sets λ of the naive sampler. */
+    public Builder smoothing(double value) {
+      smoothing = value;
+      return this;
+    }
+
+    /** Sets the seed. */
+    public Builder seed(long value) {
+      seed = value;
+      return this;
+    }
+
+    /** Sets the real epochs between evaluations. */
+    public Builder evalEvery(double value) {
+      evalEvery = value;
+      return this;
+    }
+
+    /** Sets the minibatches between the oracle's computations. */
+    public Builder oracleEvery(int value) {
+      oracleEvery = value;
+      return this;
+    }
+
+    /** Sets the bound of the gain ratio. */
+    public Builder gainMax(double value) {
+      gainMax = value;
+      return this;
+    }
+
+    /** Sets K/n. */
+    public Builder roundFraction(double value) {
+      roundFraction = value;
+      return this;
+    }
+
+    /** Sets whether a trained set is used as soon as it is ready. */
+    public Builder async(boolean value) {
+      async = value;
+      return this;
+    }
+
+    /**
+     * The finished configuration.
+     *
+     * @throws IllegalArgumentException if a value is out of range
+     */
+    public TrainingConfig build() {
+      return new TrainingConfig(
+          data,
+          model,
+          sampler,
+          epochs,
+          batchSize,
+          learningRate,
+          momentum,
+          weightDecay,
+          schedule,
+          draw,
+          smoothing,
+          seed,
+          evalEvery,
+          oracleEvery,
+          gainMax,
+          roundFraction,
+          async);
+    }
+  }
+}
