@@ -119,10 +119,10 @@ public final class Datasets {
   private static DataException notFound(KnownDataset dataset, List<Path> tried) {
     String lines =
         tried.stream()
-            .map(path -> "%n  %s (%s)".formatted(path, whatIsWrong(path, dataset.layout())))
+            .map(path -> "\n  %s (%s)".formatted(path, whatIsWrong(path, dataset.layout())))
             .collect(Collectors.joining());
     return new DataException(
-        "data set %s was found in none of these places:%s%nDownload it with `./rais data fetch %s`, or say with --data-dir DIR where it is."
+        "data set %s was found in none of these places:%s\nDownload it with `./rais data fetch %s`, or say with --data-dir DIR where it is."
             .formatted(dataset.name(), lines, dataset.name()));
   }
 

@@ -75,6 +75,10 @@ final class FileDownload {
         // The first bytes may be of another file, from an earlier run: once more from the start.
         throw new IOException("the resumed file does not have the expected SHA-256");
       } catch (IOException e) {
+        // An interrupt in the middle of reading or writing arrives as an IOException.
+        if (Thread.interrupted()) {
+          throw new InterruptedException();
+        }
         if (attempt == options.attempts()) {
           throw new DataException(
               "%s could not be downloaded in %d attempts (%s); check the network and run the same command again, it resumes"

@@ -142,23 +142,24 @@ final class IdxReader {
   }
 
   private static Array parse(String source, InputStream in, int magic) throws IOException {
-    byte[] start = in.readNBytes(Integer.BYTES);
+    // The magic number's last byte is the number of dimensions.
+    int[] sizes = new int[magic & 0xff];
+    int headerBytes = Integer.BYTES * (1 + sizes.length);
+    byte[] header = in.readNBytes(headerBytes);
+    byte[] start = Arrays.copyOf(header, Math.min(header.length, Integer.BYTES));
     byte[] expectedStart = ByteBuffer.allocate(Integer.BYTES).putInt(magic).array();
-    if (!Arrays.equals(start, expectedStart)) {
+    if (start.length == Integer.BYTES && !Arrays.equals(start, expectedStart)) {
       String kind = magic == IMAGES_MAGIC ? "images" : "labels";
       throw new DataException(
           "%s starts with the bytes %s, but IDX %s start with %s (or 1f8b, for gzip); is it the right file?"
               .formatted(source, hex(start), kind, hex(expectedStart)));
     }
-    // The magic number's last byte is the number of dimensions.
-    int[] sizes = new int[magic & 0xff];
-    byte[] header = in.readNBytes(sizes.length * Integer.BYTES);
-    if (header.length < sizes.length * Integer.BYTES) {
+    if (header.length < headerBytes) {
       throw new DataException(
           "%s is cut off: it ends after %d bytes, within its header of %d; fetch or copy the file again"
-              .formatted(source, 4 + header.length, 4 + sizes.length * Integer.BYTES));
+              .formatted(source, header.length, headerBytes));
     }
-    ByteBuffer.wrap(header).asIntBuffer().get(sizes);
+    ByteBuffer.wrap(header).position(Integer.BYTES).asIntBuffer().get(sizes);
     int claimed = claimedBytes(source, sizes);
     byte[] values = readUpTo(in, claimed);
     if (values.length < claimed) {

@@ -4,6 +4,7 @@ import java.awt.image.BufferedImage;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Locale;
@@ -54,7 +55,11 @@ public final class ImageFiles {
         // Metadata is ignored: it may unpack to far more than the image itself.
         reader.setInput(in, true, true);
         requireSize(file, reader.getWidth(0), reader.getHeight(0));
-        return reader.read(0);
+        List<String> warnings = new ArrayList<>();
+        reader.addIIOReadWarningListener((source, warning) -> warnings.add(warning));
+        BufferedImage image = reader.read(0);
+        requireWhole(file, warnings);
+        return image;
       } finally {
         reader.dispose();
       }
@@ -78,6 +83,17 @@ public final class ImageFiles {
       reader.dispose();
     }
     throw new DataException("%s is neither PNG nor JPEG; save it as PNG".formatted(file));
+  }
+
+  /** The JDK only warns of a JPEG that ends early, and makes the rest up. */
+  private static void requireWhole(Path file, List<String> warnings) {
+    for (String warning : warnings) {
+      String lower = warning.toLowerCase(Locale.ROOT);
+      if (lower.contains("truncated") || lower.contains("premature end")) {
+        throw new DataException(
+            "%s is cut off (%s); copy it again or save it as PNG".formatted(file, warning));
+      }
+    }
   }
 
   private static void requireSize(Path file, int width, int height) {
