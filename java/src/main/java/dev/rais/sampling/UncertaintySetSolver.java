@@ -58,6 +58,7 @@ public final class UncertaintySetSolver {
   private static final int MAX_ITERATIONS = 100;
   private static final int MAX_HALVINGS = 40;
   private static final double TO_BOUNDARY = 0.99;
+  private static final double CENTRED = 10;
 
   /** Records per block: the block's columns stay in the first-level cache. */
   private static final int BLOCK = 256;
@@ -274,6 +275,7 @@ public final class UncertaintySetSolver {
     double mu = 0;
     double best = Double.POSITIVE_INFINITY;
     double bound = 0;
+    boolean settled = false;
     int iteration = 0;
     for (; ; iteration++) {
       differentiate(point);
@@ -297,26 +299,14 @@ public final class UncertaintySetSolver {
       if (!factorise(point, z, factor)) {
         break; // overflow: the values span hundreds of orders of magnitude
       }
-      // How far the pure Newton step (mu = 0) gets tells how much of mu can be dropped at once.
-      for (int k = 0; k < size; k++) {
-        right[k] = -gradient[k];
+      if (settled || centred(point, z, mu)) {
+        if (size * mu <= 1e-3 * TOLERANCE * (h + dSum)) {
+          break; // optimal, but r/q is too rounded to prove it
+        }
+        mu = nextMu(point, z, factor, right, step, zStep);
       }
-      substitute(factor, right, step);
-      double complementarity = 0;
-      for (int k = 0; k < size; k++) {
-        zStep[k] = -z[k] - z[k] / point[k] * step[k];
-        complementarity += point[k] * z[k] / size;
-      }
-      double primal = Math.min(1, longest(point, step));
-      double dual = Math.min(1, longest(z, zStep));
-      double reached = 0;
-      for (int k = 0; k < size; k++) {
-        reached += (point[k] + primal * step[k]) * (z[k] + dual * zStep[k]) / size;
-      }
-      double share = reached / complementarity;
-      mu = complementarity * Math.clamp(share * share * share, 1e-4, 0.8);
 
-      double slope = 0;
+      double slope = 0; // of the merit function along the step; over mu, Newton's decrement
       for (int k = 0; k < size; k++) {
         right[k] = mu / point[k] - gradient[k];
       }
@@ -325,8 +315,8 @@ public final class UncertaintySetSolver {
         zStep[k] = mu / point[k] - z[k] - z[k] / point[k] * step[k];
         slope -= right[k] * step[k];
       }
-      primal = Math.min(1, TO_BOUNDARY * longest(point, step));
-      dual = Math.min(1, TO_BOUNDARY * longest(z, zStep));
+      double primal = Math.min(1, TO_BOUNDARY * longest(point, step));
+      double dual = Math.min(1, TO_BOUNDARY * longest(z, zStep));
       double merit = h + dSum - mu * sumOfLogs(point);
       // Near the optimum the decrease drowns in rounding: do not ask for more than can be seen.
       double rounding = 1e-14 * (h + dSum + Math.abs(mu * sumOfLogs(point)));
@@ -344,6 +334,7 @@ public final class UncertaintySetSolver {
       if (!accepted) {
         break; // rounding has taken over
       }
+      settled = primal == 1 && -slope <= 0.01 * mu;
       System.arraycopy(trial, 0, point, 0, size);
       for (int k = 0; k < size; k++) {
         z[k] += dual * zStep[k];
@@ -352,6 +343,44 @@ public final class UncertaintySetSolver {
       }
     }
     return new double[] {best, Math.min(bound, best), iteration};
+  }
+
+  /**
+   * Whether the point solves the barrier problem of this mu well enough to move on. Moving on from
+   * elsewhere gets stuck where a record's r and q go to 0 together: there r²/q has no gradient, and
+   * only the central path leads to an α = r/q that proves optimality.
+   */
+  private boolean centred(double[] x, double[] z, double mu) {
+    for (int k = 0; k < x.length; k++) {
+      if (Math.abs(x[k] * (gradient[k] - z[k])) > CENTRED * mu
+          || Math.abs(x[k] * z[k] - mu) > CENTRED * mu) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  /** How far the pure Newton step (mu = 0) gets tells how much of mu can be dropped at once. */
+  private double nextMu(
+      double[] x, double[] z, double[][] factor, double[] right, double[] step, double[] zStep) {
+    int size = x.length;
+    for (int k = 0; k < size; k++) {
+      right[k] = -gradient[k];
+    }
+    substitute(factor, right, step);
+    double complementarity = 0;
+    for (int k = 0; k < size; k++) {
+      zStep[k] = -z[k] - z[k] / x[k] * step[k];
+      complementarity += x[k] * z[k] / size;
+    }
+    double primal = Math.min(1, longest(x, step));
+    double dual = Math.min(1, longest(z, zStep));
+    double reached = 0;
+    for (int k = 0; k < size; k++) {
+      reached += (x[k] + primal * step[k]) * (z[k] + dual * zStep[k]) / size;
+    }
+    double share = reached / complementarity;
+    return complementarity * Math.clamp(share * share * share, 1e-3, 0.5);
   }
 
   /** h(c,d) alone: what a line search needs. */
