@@ -46,11 +46,9 @@ import picocli.CommandLine.Option;
       "Samplers:",
       "  uniform      every example once an epoch, in shuffled order: the usual way",
       "  uniform-iid  every example drawn independently with the same probability",
-      "  rais         robust approximate importance sampling: examples by their estimated",
-      "               gradient norms, with the estimates' uncertainty taken into account",
+      "  rais         examples by estimated gradient norms, robust to the estimates' errors",
       "  naive        examples by the norm last seen of each, smoothed by --smoothing",
-      "  oracle       examples by exact gradient norms of the whole training set: slow, a"
-          + " yardstick",
+      "  oracle       examples by exact gradient norms: slow, a yardstick for the others",
       "",
       "Examples:",
       "  rais train --data mnist --out runs/mnist",
@@ -356,13 +354,13 @@ final class TrainCommand implements Callable<Integer> {
         .err()
         .println(
             Texts.format(
-                "%s on %s (%,d training images, %d classes), sampler %s, %.4g epochs equivalent",
+                "%s on %s (%,d training images, %d classes), sampler %s, %s epochs equivalent",
                 config.model(),
                 dataset.name(),
                 dataset.train().count(),
                 dataset.numClasses(),
                 config.sampler(),
-                config.epochs()));
+                Texts.shortest(config.epochs())));
     console.err().println(backend.description());
   }
 
