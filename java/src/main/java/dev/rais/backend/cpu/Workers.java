@@ -17,6 +17,7 @@ final class Workers implements AutoCloseable {
 
   private final int threads;
   private final ForkJoinPool pool;
+  private final ThreadLocal<Scratch> scratch = ThreadLocal.withInitial(Scratch::new);
 
   Workers(int threads) {
     if (threads < 1) {
@@ -28,6 +29,11 @@ final class Workers implements AutoCloseable {
 
   int threads() {
     return threads;
+  }
+
+  /** The calling thread's arrays. */
+  Scratch scratch() {
+    return scratch.get();
   }
 
   /**
