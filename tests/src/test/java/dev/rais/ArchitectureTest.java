@@ -30,14 +30,24 @@ class ArchitectureTest {
   @TestFactory
   Stream<DynamicTest> packagesDependDownwardsOnly() {
     return Stream.of(
-            mayUse("backend"),
+            mayUse("random"),
+            // Backends, the chooser, must know what it chooses from.
+            mayUse("backend", "backend.cpu", "backend.cuda"),
             mayUse("backend.cpu", "backend"),
             mayUse("backend.cuda", "backend", "backend.cuda.."),
-            mayUse("sampling"),
-            mayUse("data", "backend", "sampling"),
-            mayUse("nn", "backend", "sampling"),
-            mayUse("train", "nn", "data", "sampling", "backend"),
+            mayUse("sampling", "random"),
+            mayUse("data"),
+            mayUse("nn", "backend", "random"),
+            mayUse("train", "nn", "data", "sampling", "backend", "random"),
             mayUse("report", "train", "nn", "data", "sampling", "backend"),
+            noClasses()
+                .that()
+                .resideInAPackage("dev.rais.backend")
+                .and()
+                .doNotHaveSimpleName("Backends")
+                .should()
+                .dependOnClassesThat(resideInAPackage("dev.rais.backend.*.."))
+                .as("only the chooser knows the backends"),
             noClasses()
                 .that()
                 .resideOutsideOfPackage("dev.rais.cli..")
