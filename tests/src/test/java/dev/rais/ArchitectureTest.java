@@ -4,6 +4,7 @@ import static com.tngtech.archunit.core.domain.JavaClass.Predicates.resideInAPac
 import static com.tngtech.archunit.core.domain.JavaClass.Predicates.resideOutsideOfPackages;
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.classes;
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.tngtech.archunit.base.DescribedPredicate;
@@ -78,6 +79,11 @@ class ArchitectureTest {
         "dependencies are visible");
   }
 
+  @Test
+  void aForbiddenDependencyIsFound() {
+    assertThrows(AssertionError.class, () -> mayUse("backend.cpu").check(project));
+  }
+
   /** The package (without its children) uses, of this project, only itself and what is named. */
   private static ArchRule mayUse(String name, String... lower) {
     String own = "dev.rais." + name;
@@ -88,6 +94,8 @@ class ArchitectureTest {
     return classes()
         .that()
         .resideInAPackage(own)
+        .and()
+        .haveNameNotMatching("dev\\.rais\\.backend\\.Backends.*") // it chooses among them all
         .should()
         .onlyDependOnClassesThat(resideInAPackage("dev.rais..").negate().or(inAny(allowed)))
         .as(name + " uses nothing but " + String.join(", ", allowed));

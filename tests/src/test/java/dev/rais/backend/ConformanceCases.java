@@ -87,6 +87,15 @@ final class ConformanceCases {
       add(Op.CONVOLUTION, "backward to weights " + name, (b, t) -> convolutionWeights(b, t, shape));
       add(Op.CONVOLUTION_GRADIENT_NORMS, name, (b, t) -> convolutionNorms(b, t, shape, false));
     }
+    for (int[] n : new int[][] {{2, 5, 5, 3, 5, 3, 1, 1}, {3, 3, 3, 65, 63, 3, 1, 1}}) {
+      var shape = new ConvolutionShape(n[0], n[1], n[2], n[3], n[4], n[5], n[6], n[7]);
+      String name = "after NaNs " + Arrays.toString(n);
+      afterNaNs(Op.CONVOLUTION, "forward " + name, (b, t) -> convolutionForward(b, t, shape));
+      afterNaNs(Op.CONVOLUTION, "to data " + name, (b, t) -> convolutionData(b, t, shape));
+      afterNaNs(Op.CONVOLUTION, "to weights " + name, (b, t) -> convolutionWeights(b, t, shape));
+      afterNaNs(
+          Op.CONVOLUTION_GRADIENT_NORMS, name, (b, t) -> convolutionNorms(b, t, shape, false));
+    }
     // Positions few and channels many: backends may take another way to the norm there.
     var gram = new ConvolutionShape(5, 2, 2, 65, 129, 3, 1, 1);
     add(
@@ -171,19 +180,28 @@ final class ConformanceCases {
         }
       }
     }
-    float[] before = t.uniform(s.batch());
+    double[] expected = Reference.convolutionSquaredNorms(s, doubles(x), doubles(dy));
+    float[] before = ofTheSize(t, expected);
     var xs = t.input(x);
     var dys = t.input(dy);
     var norms = t.updated(before);
     try (Convolution op = backend.convolution(s)) {
       t.run(() -> op.addExampleSquaredNorms(xs.buffer(), dys.buffer(), norms.buffer()));
     }
-    double[] expected = Reference.convolutionSquaredNorms(s, doubles(x), doubles(dy));
     double[] sums =
         Reference.convolutionSquaredNorms(s, absolute(doubles(x)), absolute(doubles(dy)));
     double positions = (double) s.outputHeight() * s.outputWidth();
     double gamma = 2 * gamma(positions + s.patch() + s.outputChannels());
     checkAdded(t, norms, before, expected, sums, gamma);
+  }
+
+  /** Earlier norms to add to: as large as the new ones, or a missing addition would not show. */
+  private static float[] ofTheSize(Trial t, double[] norms) {
+    float[] before = t.uniform(norms.length);
+    for (int j = 0; j < before.length; j++) {
+      before[j] = (float) ((1 + Math.abs(before[j])) * norms[j]);
+    }
+    return before;
   }
 
   private static void checkAdded(
@@ -232,6 +250,66 @@ final class ConformanceCases {
       add(Op.LINEAR, "backward to weights " + name, (b, t) -> linearWeights(b, t, shape));
       add(Op.LINEAR_GRADIENT_NORMS, name, (b, t) -> linearNorms(b, t, shape));
     }
+    for (int[] n : new int[][] {{5, 13, 17}, {66, 31, 65}, {1, 1, 1}}) {
+      var shape = new LinearShape(n[0], n[1], n[2]);
+      String name = "after NaNs " + Arrays.toString(n);
+      afterNaNs(Op.LINEAR, "forward " + name, (b, t) -> linearForward(b, t, shape));
+      afterNaNs(Op.LINEAR, "to data " + name, (b, t) -> linearData(b, t, shape));
+      afterNaNs(Op.LINEAR, "to weights " + name, (b, t) -> linearWeights(b, t, shape));
+    }
+  }
+
+  /**
+   * A diverged step must not spoil the next: backends keep their working memory, and 0 · NaN is
+   * NaN.
+   */
+  private void afterNaNs(Op op, String name, BiConsumer<Backend, Trial> body) {
+    var convolution = new ConvolutionShape(3, 5, 5, 67, 71, 3, 1, 1);
+    var linear = new LinearShape(71, 613, 67);
+    add(
+        op,
+        name,
+        (b, t) -> {
+          spoil(b, convolution);
+          spoil(b, linear);
+          body.accept(b, t);
+        });
+  }
+
+  private static void spoil(Backend backend, ConvolutionShape s) {
+    try (Convolution op = backend.convolution(s);
+        Buffer x = nans(backend, s.inputCount());
+        Buffer w = nans(backend, s.weightCount());
+        Buffer b = nans(backend, s.outputChannels());
+        Buffer y = nans(backend, s.outputCount());
+        Buffer norms = nans(backend, s.batch())) {
+      op.forward(x, w, b, y);
+      op.backwardWeights(x, y, w, b);
+      op.addExampleSquaredNorms(x, y, norms);
+      op.backwardData(y, w, x);
+    }
+  }
+
+  private static void spoil(Backend backend, LinearShape s) {
+    try (Linear op = backend.linear(s);
+        Buffer x = nans(backend, s.inputCount());
+        Buffer w = nans(backend, s.weightCount());
+        Buffer b = nans(backend, s.outputs());
+        Buffer y = nans(backend, s.outputCount());
+        Buffer norms = nans(backend, s.batch())) {
+      op.forward(x, w, b, y);
+      op.backwardWeights(x, y, w, b);
+      op.addExampleSquaredNorms(x, y, norms);
+      op.backwardData(y, w, x);
+    }
+  }
+
+  private static Buffer nans(Backend backend, long count) {
+    float[] values = new float[(int) count];
+    Arrays.fill(values, Float.NaN);
+    Buffer buffer = backend.allocate(DType.FLOAT32, count);
+    buffer.upload(values);
+    return buffer;
   }
 
   private static void linearForward(Backend backend, Trial t, LinearShape s) {
@@ -287,14 +365,14 @@ final class ConformanceCases {
   private static void linearNorms(Backend backend, Trial t, LinearShape s) {
     float[] x = t.uniform(s.inputCount());
     float[] dy = t.uniform(s.outputCount());
-    float[] before = t.uniform(s.batch());
+    double[] expected = Reference.linearSquaredNorms(s, doubles(x), doubles(dy));
+    float[] before = ofTheSize(t, expected);
     var xs = t.input(x);
     var dys = t.input(dy);
     var norms = t.updated(before);
     try (Linear op = backend.linear(s)) {
       t.run(() -> op.addExampleSquaredNorms(xs.buffer(), dys.buffer(), norms.buffer()));
     }
-    double[] expected = Reference.linearSquaredNorms(s, doubles(x), doubles(dy));
     // A product of two sums of squares, nothing cancels: the errors of the sums add.
     double gamma = gamma(s.inputs()) + gamma(s.outputs());
     checkAdded(t, norms, before, expected, expected.clone(), gamma);
