@@ -1,0 +1,243 @@
+package dev.rais.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** What {@code rais train} prints and leaves behind. */
+class TrainCommandTest {
+  private static final ObjectMapper JSON = new ObjectMapper();
+  private static final List<String> RUN_FILES =
+      List.of("config.json", "metrics.jsonl", "model.safetensors", "summary.json");
+
+  private static final Set<String> SUMMARY_FIELDS =
+      Set.of(
+          "sampler",
+          "model",
+          "data",
+          "backend",
+          "seed",
+          "batchSize",
+          "iterations",
+          "epochs",
+          "epochsEquivalent",
+          "finalTrainLoss",
+          "finalTestError",
+          "bestTestError",
+          "meanGainRatio",
+          "imagesPerSecond",
+          "secondsTraining",
+          "secondsTotal",
+          "samplerOverhead");
+
+  private static final Set<String> METRICS_FIELDS =
+      Set.of(
+          "iteration",
+          "epochs",
+          "epochsEquivalent",
+          "gainRatio",
+          "learningRate",
+          "trainLoss",
+          "testLoss",
+          "testError",
+          "seconds");
+
+  @TempDir static Path shared;
+  @TempDir Path folder;
+  private static Path data;
+
+  @BeforeAll
+  static void writeData() throws IOException {
+    data = Cli.smallData(shared.resolve("small"), 800, 200);
+  }
+
+  @ParameterizedTest
+  @CsvSource({"mlp, rais, 1", "lenet5, rais, 1", "mlp, naive, 0.5", "mlp, oracle, 0.5"})
+  void sameSeedSameRun(String model, String sampler, String epochs) throws IOException {
+    List<List<JsonNode>> runs = new ArrayList<>();
+    for (String name : List.of("first", "second")) {
+      Path out = folder.resolve(name);
+      Cli.Outcome outcome =
+          train(
+              "--model",
+              model,
+              "--sampler",
+              sampler,
+              "--epochs",
+              epochs,
+              "--seed",
+              "7",
+              "--batch-size",
+              "16",
+              "--quiet",
+              "--out",
+              out.toString());
+      assertEquals(0, outcome.code(), outcome.toString());
+      List<JsonNode> metrics = metrics(out);
+      metrics.forEach(line -> ((ObjectNode) line).remove("seconds"));
+      runs.add(metrics);
+    }
+    assertEquals(runs.get(0), runs.get(1));
+    assertTrue(runs.get(0).size() >= 10, "an evaluation at every tenth of the run");
+  }
+
+  @Test
+  void otherSeedOtherRun() throws IOException {
+    Path out = folder.resolve("run");
+    List<String> losses = new ArrayList<>();
+    for (String seed : List.of("1", "2")) {
+      train(
+          "--model", "mlp", "--epochs", "0.2", "--quiet", "--seed", seed, "--out", out.toString());
+      losses.add(summary(out).get("finalTrainLoss").asText());
+    }
+    assertFalse(losses.get(0).equals(losses.get(1)), losses.toString());
+    assertEquals(RUN_FILES, Cli.contents(out), "the second run replaced the files of the first");
+  }
+
+  @Test
+  void jsonIsTheLastLineAndTheFilesAgreeWithIt() throws IOException {
+    Path out = folder.resolve("new/run");
+    Cli.Outcome outcome =
+        train(
+            "--model",
+            "mlp",
+            "--sampler",
+            "uniform",
+            "--epochs",
+            "2",
+            "--batch-size",
+            "32",
+            "--json",
+            "--eval-every",
+            "0.25",
+            "--out",
+            out.toString());
+    assertEquals(0, outcome.code(), outcome.toString());
+    JsonNode printed = JSON.readTree(outcome.lastLine());
+    assertTrue(fields(printed).containsAll(SUMMARY_FIELDS), outcome.out());
+    assertEquals("uniform", printed.get("sampler").asText());
+    assertEquals("small", printed.get("data").asText());
+    assertEquals(50, printed.get("iterations").asInt());
+    assertEquals(2.0, printed.get("epochs").asDouble());
+    assertTrue(printed.get("finalTestError").asDouble() < 0.6, "it learns");
+
+    assertEquals(RUN_FILES, Cli.contents(out));
+    assertEquals(printed, summary(out));
+    JsonNode config = JSON.readTree(out.resolve("config.json").toFile());
+    assertEquals("uniform", config.get("sampler").asText());
+    assertEquals("step", config.get("schedule").asText());
+    assertEquals("iid", config.get("draw").asText());
+    assertEquals(0.05, config.get("learningRate").asDouble());
+    List<JsonNode> metrics = metrics(out);
+    // Every quarter epoch of two, every tenth of the run; four of them fall together.
+    assertTrue(metrics.size() >= 14, metrics.size() + " evaluations");
+    for (JsonNode line : metrics) {
+      assertTrue(fields(line).containsAll(METRICS_FIELDS), line.toString());
+    }
+    assertEquals(printed.get("finalTestError"), metrics.getLast().get("testError"));
+    assertEquals(printed.get("finalTrainLoss"), metrics.getLast().get("trainLoss"));
+    // Without a terminal: two lines to begin with, then one for every evaluation.
+    assertEquals(2 + metrics.size(), outcome.err().lines().count(), outcome.err());
+    assertFalse(outcome.err().contains("\r"));
+  }
+
+  @Test
+  void theClosingTableIsForPeople() {
+    Cli.Outcome outcome = train("--model", "mlp", "--epochs", "0.2", "--quiet");
+    assertEquals("", outcome.err());
+    String number = "\\d+\\.\\d\\d";
+    List<String> rows =
+        List.of(
+            "test error          " + number + " % \\(best " + number + " %\\)",
+            "train loss          \\d+\\.\\d{4}",
+            "epochs              " + number + " real, " + number + " equivalent",
+            "speed-up in epochs  ×" + number,
+            "images/s            [\\d,]+",
+            "time                .* training, .* in all",
+            "sampler overhead    " + number + " %");
+    List<String> lines = outcome.out().lines().toList();
+    assertEquals(rows.size(), lines.size(), outcome.out());
+    for (int i = 0; i < rows.size(); i++) {
+      assertTrue(lines.get(i).matches(rows.get(i)), lines.get(i));
+    }
+  }
+
+  @Test
+  void aTerminalGetsABarThatFits() {
+    String[] command = {
+      "train", "--data", data.toString(), "--model", "mlp", "--epochs", "2", "--batch-size", "16"
+    };
+    Cli.Outcome outcome = Cli.raisOn(70, command);
+    assertEquals(0, outcome.code(), outcome.toString());
+    String[] drawn = outcome.err().split("\r");
+    assertTrue(drawn.length > 1, outcome.err());
+    for (int i = 1; i < drawn.length; i++) {
+      assertTrue(drawn[i].stripTrailing().length() < 70, drawn[i]);
+      assertTrue(drawn[i].startsWith("epochs "), drawn[i]);
+    }
+    assertTrue(drawn[drawn.length - 1].startsWith("epochs 2.00/2 ["), outcome.err());
+    assertTrue(outcome.err().endsWith("\n"));
+  }
+
+  @Test
+  void aDivergedRunSaysWhereAndSavesTheLastGoodState() throws IOException {
+    Path out = folder.resolve("diverged");
+    Cli.Outcome outcome =
+        train(
+            "--model", "mlp", "--lr", "1e20", "--epochs", "1", "--quiet", "--out", out.toString());
+    assertEquals(1, outcome.code(), outcome.toString());
+    assertEquals("", outcome.out());
+    Matcher sentence =
+        Pattern.compile(
+                "rais train: the training loss became (NaN|-?Infinity) at iteration \\d+; the last"
+                    + " good state is that of iteration \\d+, saved in (.*); try a lower --lr\n")
+            .matcher(outcome.err());
+    assertTrue(sentence.matches(), outcome.err());
+    assertEquals(out.resolve("model.safetensors").toString(), sentence.group(2));
+    assertEquals(List.of("config.json", "metrics.jsonl", "model.safetensors"), Cli.contents(out));
+    String[] eval = {"eval", "--model-file", sentence.group(2), "--data", data.toString()};
+    assertEquals(0, Cli.rais(eval).code(), "the saved state can be used");
+  }
+
+  private static Cli.Outcome train(String... options) {
+    List<String> arguments = new ArrayList<>(List.of("train", "--data", data.toString()));
+    arguments.addAll(List.of(options));
+    return Cli.rais(arguments.toArray(String[]::new));
+  }
+
+  private static JsonNode summary(Path out) throws IOException {
+    return JSON.readTree(out.resolve("summary.json").toFile());
+  }
+
+  private static List<JsonNode> metrics(Path out) throws IOException {
+    List<JsonNode> lines = new ArrayList<>();
+    for (String line : Files.readAllLines(out.resolve("metrics.jsonl"))) {
+      lines.add(JSON.readTree(line));
+    }
+    return lines;
+  }
+
+  private static Set<String> fields(JsonNode object) {
+    Set<String> names = new TreeSet<>();
+    object.fieldNames().forEachRemaining(names::add);
+    return names;
+  }
+}

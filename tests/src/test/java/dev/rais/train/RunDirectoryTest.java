@@ -1,0 +1,86 @@
+package dev.rais.train;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** What a run that does not come to its end leaves behind: what was there before. */
+class RunDirectoryTest {
+  private static final TrainingConfig CONFIG =
+      TrainingConfig.builder("data", "mlp", "rais").build();
+
+  @TempDir Path folder;
+
+  @Test
+  void evaluationsCanBeReadAtOnce() throws IOException {
+    try (RunDirectory run = RunDirectory.create(folder.resolve("run"), CONFIG)) {
+      run.add(metrics(1, 0.5));
+      run.add(metrics(2, Double.NaN));
+      List<String> lines = Files.readAllLines(run.path().resolve(RunDirectory.METRICS));
+      assertEquals(2, lines.size());
+      assertTrue(lines.get(0).startsWith("{\"iteration\":1,"), lines.get(0));
+      assertTrue(lines.get(0).contains("\"trainLoss\":0.5,"), lines.get(0));
+      assertTrue(lines.get(1).contains("\"trainLoss\":null,"), "JSON knows no NaN");
+    }
+  }
+
+  @Test
+  void anUnfinishedRunTakesBackItsFilesAndFolders() {
+    Path mine = folder.resolve("a/b/c");
+    try (RunDirectory run = RunDirectory.create(mine, CONFIG)) {
+      run.add(metrics(1, 0.5));
+      assertTrue(Files.exists(mine.resolve(RunDirectory.CONFIG)));
+    }
+    assertFalse(Files.exists(folder.resolve("a")));
+    assertTrue(Files.exists(folder));
+  }
+
+  @Test
+  void whatOthersPutThereStays() throws IOException {
+    Path mine = folder.resolve("a/b");
+    try (RunDirectory run = RunDirectory.create(mine, CONFIG)) {
+      Files.writeString(run.path().resolve("notes.txt"), "keep");
+    }
+    assertEquals("keep", Files.readString(mine.resolve("notes.txt")));
+    assertFalse(Files.exists(mine.resolve(RunDirectory.CONFIG)));
+  }
+
+  @Test
+  void aFolderThatWasThereStays() {
+    try (RunDirectory run = RunDirectory.create(folder, CONFIG)) {
+      run.add(metrics(1, 0.5));
+    }
+    assertTrue(Files.isDirectory(folder));
+    assertFalse(Files.exists(folder.resolve(RunDirectory.METRICS)));
+  }
+
+  @Test
+  void aFileInTheWayIsNamed() throws IOException {
+    Path file = Files.writeString(folder.resolve("file"), "mine");
+    Path below = file.resolve("run");
+    RunFileException e =
+        assertThrows(RunFileException.class, () -> RunDirectory.create(below, CONFIG));
+    assertEquals("cannot write a run to " + below + ": " + file + " is no folder", e.getMessage());
+    assertEquals("mine", Files.readString(file));
+  }
+
+  @Test
+  void aFolderWhereAFileShouldBeIsNotReplaced() throws IOException {
+    Path blocked = Files.createDirectories(folder.resolve("run/config.json/full"));
+    assertThrows(RunFileException.class, () -> RunDirectory.create(folder.resolve("run"), CONFIG));
+    assertTrue(Files.exists(blocked));
+    assertFalse(Files.exists(folder.resolve("run").resolve(RunDirectory.METRICS)));
+  }
+
+  private static Metrics metrics(long iteration, double loss) {
+    return new Metrics(iteration, 0.1, 0.2, 1, 0.01, loss, loss, 0.9, 0, 0, 0, 1.5);
+  }
+}
