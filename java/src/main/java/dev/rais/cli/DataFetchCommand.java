@@ -84,12 +84,14 @@ final class DataFetchCommand implements Callable<Integer> {
                   totalBytes,
                   () -> name,
                   remaining ->
-                      "%s of %s, %s, ETA %s"
-                          .formatted(
-                              Texts.megabytes(done),
-                              Texts.megabytes(totalBytes),
-                              file,
-                              remaining.isNaN() ? "-" : Texts.clock(remaining)));
+                      file.isEmpty()
+                          ? "connecting"
+                          : "%s of %s, %s, ETA %s"
+                              .formatted(
+                                  Texts.megabytes(done),
+                                  Texts.megabytes(totalBytes),
+                                  file,
+                                  remaining.isNaN() ? "-" : Texts.clock(remaining)));
     }
 
     @Override

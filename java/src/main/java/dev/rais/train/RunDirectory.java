@@ -170,7 +170,11 @@ public final class RunDirectory implements AutoCloseable {
   private void takeBack() throws IOException {
     if (begun) {
       for (String name : List.of(CONFIG, METRICS, SUMMARY, MODEL)) {
-        Files.deleteIfExists(directory.resolve(name));
+        Path file = directory.resolve(name);
+        // A folder of that name is not ours.
+        if (!Files.isDirectory(file)) {
+          Files.deleteIfExists(file);
+        }
       }
     }
     if (topmostCreated == null) {

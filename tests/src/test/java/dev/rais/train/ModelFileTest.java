@@ -129,7 +129,7 @@ class ModelFileTest {
         "[16,24] | [9223372036854775807,9223372036854775807] | lies at bytes 9223372036854775807",
         "[16,24] | [99999999999999999999,0] | expected at most 2 integers from 0 to 2^63 - 1",
         "[16,24] | [16.0,24]  | found \"16.0\", expected integers",
-        "[16,24] | `16`       | found `\"16\"`",
+        "[16,24] | 16         | found \"16\", expected a list",
         "[2,2]   | [2,3]      | tensor \"fc.weight\" has the shape [2, 3] but 16 bytes of data",
         "[2,2]   | [4]        | tensor fc.weight has the shape [4], expected [2, 2] for model tiny",
         "[2,2]   | [4294967296,4294967296,2,2] | but 16 bytes of data",
