@@ -11,9 +11,8 @@ final class BackendOptions {
   @Option(
       names = "--backend",
       paramLabel = "NAME",
-      defaultValue = "auto",
-      description = "auto, cpu or cuda (default: ${DEFAULT-VALUE}).")
-  private String name;
+      description = "auto, cpu or cuda (default: auto).")
+  private String name = "auto";
 
   @Option(names = "--threads", paramLabel = "N", description = "CPU threads (default: all cores).")
   private Integer threads;

@@ -17,9 +17,10 @@ import picocli.CommandLine.Parameters;
 /** {@code rais data fetch}: downloads a data set. */
 @Command(
     name = "fetch",
+    header = "Downloads a data set and checks it.",
     description =
-        "Downloads a data set and checks it. An interrupted download goes on where it stopped;"
-            + " files that are there already are left alone.")
+        "An interrupted download goes on where it stopped; files that are there already are left"
+            + " alone.")
 final class DataFetchCommand implements Callable<Integer> {
   @Parameters(paramLabel = "NAME", description = "A name out of `rais data list`.")
   private String name;

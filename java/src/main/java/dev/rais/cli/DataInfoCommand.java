@@ -18,7 +18,7 @@ import picocli.CommandLine.Parameters;
 /** {@code rais data info}: what is in a data set. */
 @Command(
     name = "info",
-    description = "Shows what is in a data set: images, classes, mean and deviation.")
+    header = "Shows what is in a data set: images, classes, mean and deviation.")
 final class DataInfoCommand implements Callable<Integer> {
   @Parameters(
       paramLabel = "NAME|DIR",

@@ -11,7 +11,7 @@ import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** {@code rais data list}: the known data sets and where they are. */
-@Command(name = "list", description = "Shows the known data sets and where they are.")
+@Command(name = "list", header = "Shows the known data sets and where they are.")
 final class DataListCommand implements Callable<Integer> {
   @Option(names = "--data-dir", paramLabel = "DIR", description = DataOptions.DATA_DIR_HELP)
   private Path dataDir;

@@ -20,9 +20,8 @@ import picocli.CommandLine.Mixin;
 /** {@code rais doctor}: what RAIS finds on this machine, and what is amiss. */
 @Command(
     name = "doctor",
-    description =
-        "Shows what RAIS finds on this machine: Java, processor, memory, folders, backends. Fails"
-            + " if it cannot compute at all.")
+    header = "Shows what RAIS finds on this machine.",
+    description = "Java, processor, memory, folders, backends. Fails if nothing can compute.")
 final class DoctorCommand implements Callable<Integer> {
   /** Instruction sets that make a difference to speed. */
   private static final List<String> FEATURES =

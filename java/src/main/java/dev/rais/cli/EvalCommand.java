@@ -20,7 +20,7 @@ import picocli.CommandLine.Option;
     name = "eval",
     abbreviateSynopsis = true,
     sortOptions = false,
-    description = "Measures the network of a model file on the test images of a data set.",
+    header = "Measures a saved network on test images.",
     footer = {"", "Example:", "  rais eval --model-file runs/mnist/model.safetensors --data mnist"})
 final class EvalCommand implements Callable<Integer> {
   /**

@@ -1,8 +1,7 @@
 package dev.rais.cli;
 
 import dev.rais.train.Version;
-import java.util.ArrayList;
-import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.Callable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -16,7 +15,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
 /** The command {@code rais}: its subcommands, and what becomes of failures. */
 @Command(
     name = "rais",
-    description = "Trains deep networks with importance sampling (RAIS-SGD).",
+    header = "Trains deep networks with importance sampling (RAIS-SGD).",
     synopsisSubcommandLabel = "COMMAND",
     footer = {
       "",
@@ -92,31 +91,50 @@ public final class Main implements Callable<Integer> {
   }
 
   private static int reportUsage(Console console, ParameterException e) {
-    CommandLine command = e.getCommandLine();
-    String name = command.getCommandSpec().qualifiedName();
-    console.err().println("%s: %s; see %s --help".formatted(name, oneLine(usageSentence(e)), name));
+    String name = e.getCommandLine().getCommandSpec().qualifiedName();
+    console
+        .err()
+        .println(
+            "%s: %s; %s`%s --help` explains"
+                .formatted(name, oneLine(usageSentence(e)), usageSuggestion(e), name));
     return CommandException.USAGE;
   }
 
   private static String usageSentence(ParameterException e) {
-    if (!(e instanceof UnmatchedArgumentException unmatched)
-        || unmatched.getUnmatched().isEmpty()) {
-      return e.getMessage();
+    Optional<String> unmatched = unmatched(e);
+    if (unmatched.isEmpty()) {
+      // Types by names that say something to people who do not write Java.
+      return e.getMessage()
+          .replaceFirst("is not a double$", "is not a number")
+          .replaceFirst("is not an? (int|long)$", "is not a whole number");
     }
-    String given = unmatched.getUnmatched().getFirst();
-    CommandSpec spec = e.getCommandLine().getCommandSpec();
+    String given = unmatched.get();
     if (given.startsWith("-")) {
-      List<String> known = new ArrayList<>(spec.optionsMap().keySet());
-      String option = given.split("=", 2)[0];
-      return "there is no option " + option + Names.suggestion(option, known);
+      return "there is no option " + given;
     }
-    if (spec.subcommands().isEmpty()) {
-      return "\"" + given + "\" is one argument too many";
-    }
-    return "there is no command \""
-        + given
-        + "\""
-        + Names.suggestion(given, spec.subcommands().keySet());
+    return e.getCommandLine().getSubcommands().isEmpty()
+        ? "\"" + given + "\" is one argument too many"
+        : "there is no command \"" + given + "\"";
+  }
+
+  private static String usageSuggestion(ParameterException e) {
+    CommandSpec spec = e.getCommandLine().getCommandSpec();
+    return unmatched(e)
+        .map(
+            given ->
+                Names.suggestion(
+                    given,
+                    given.startsWith("-")
+                        ? spec.optionsMap().keySet()
+                        : spec.subcommands().keySet()))
+        .orElse("");
+  }
+
+  /** What the command line has that the command has not, without a value after "=". */
+  private static Optional<String> unmatched(ParameterException e) {
+    return e instanceof UnmatchedArgumentException unmatched
+        ? unmatched.getUnmatched().stream().findFirst().map(given -> given.split("=", 2)[0])
+        : Optional.empty();
   }
 
   private static int report(Console console, CommandLine command, Exception e) {

@@ -18,12 +18,12 @@ final class Names {
       return given;
     }
     throw CommandException.usage(
-        "there is no %s \"%s\"%s; known are %s"
+        "there is no %s \"%s\"; %sknown are %s"
             .formatted(what, given, suggestion(given, known), String.join(", ", known)));
   }
 
-  /** ", did you mean X?" as part of a sentence, or nothing. */
+  /** "did you mean X? " or nothing. */
   static String suggestion(String given, Collection<String> known) {
-    return NearestName.of(given, known).map(name -> ", did you mean \"" + name + "\"?").orElse("");
+    return NearestName.of(given, known).map(name -> "did you mean \"" + name + "\"? ").orElse("");
   }
 }

@@ -23,10 +23,14 @@ import picocli.CommandLine.Parameters;
     name = "predict",
     abbreviateSynopsis = true,
     sortOptions = false,
-    description =
-        "Shows the most likely classes of PNG or JPEG images. Each is made to fit the model's"
-            + " input first: size, and grey if the model knows only grey. (The MNIST family shows"
-            + " bright things on black.)",
+    header = "Tells what images show.",
+    description = {
+      "",
+      "Shows the most likely classes of PNG or JPEG images. Each is made to fit the model's input"
+          + " first: size, and grey if the model knows only grey. (The MNIST family shows bright"
+          + " things on black.)",
+      ""
+    },
     footer = {"", "Example:", "  rais predict --model-file runs/mnist/model.safetensors seven.png"})
 final class PredictCommand implements Callable<Integer> {
   /** One class of an image, with its probability. */

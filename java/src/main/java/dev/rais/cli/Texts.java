@@ -1,6 +1,8 @@
 package dev.rais.cli;
 
 import java.io.PrintStream;
+import java.math.BigDecimal;
+import java.math.MathContext;
 import java.util.List;
 import java.util.Locale;
 
@@ -21,6 +23,11 @@ final class Texts {
   /** A whole number with separators: "60,000". */
   static String count(double number) {
     return Double.isFinite(number) ? format("%,d", Math.round(number)) : "-";
+  }
+
+  /** A number without digits that say nothing: "10", "0.5". */
+  static String shortest(double number) {
+    return new BigDecimal(number, new MathContext(6)).stripTrailingZeros().toPlainString();
   }
 
   /** A time: "0.84 s", "12.3 s", "4:05 min". */

@@ -24,7 +24,6 @@ import java.util.Locale;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** {@code rais train}: trains a network and reports what came of it. */
@@ -32,25 +31,24 @@ import picocli.CommandLine.Option;
     name = "train",
     abbreviateSynopsis = true,
     sortOptions = false,
+    header = "Trains a network and reports what came of it.",
     description = {
-      "Trains a network. Without options: LeNet-5 with RAIS on a built-in sample of Fashion-MNIST.",
+      "",
+      "Without options: LeNet-5 with RAIS on a built-in sample of Fashion-MNIST.",
       "",
       "Lengths are counted in epochs equivalent: what the same progress would take with uniform"
           + " sampling. A run ends when it has made E of them, with RAIS usually after far fewer"
           + " real epochs.",
       ""
     },
-    optionListHeading = "General:%n",
     footer = {
       "",
       "Samplers:",
       "  uniform      every example once an epoch, in shuffled order: the usual way",
       "  uniform-iid  every example drawn independently with the same probability",
-      "  rais         robust approximate importance sampling: examples by their estimated",
-      "               gradient norms, with the estimates' uncertainty taken into account",
+      "  rais         examples by estimated gradient norms, robust to their errors",
       "  naive        examples by the norm last seen of each, smoothed by --smoothing",
-      "  oracle       examples by exact gradient norms of the whole training set: slow, a"
-          + " yardstick",
+      "  oracle       examples by exact gradient norms: slow, a yardstick",
       "",
       "Examples:",
       "  rais train --data mnist --out runs/mnist",
@@ -207,8 +205,11 @@ final class TrainCommand implements Callable<Integer> {
   @ArgGroup(validate = false, heading = "Output:%n")
   private OutputGroup output = new OutputGroup();
 
-  @Mixin private BackendOptions backendOptions;
-  @Mixin private CommonOptions common;
+  @ArgGroup(validate = false, heading = "Machine:%n")
+  private BackendOptions backendOptions = new BackendOptions();
+
+  @ArgGroup(validate = false, heading = "General:%n")
+  private CommonOptions common = new CommonOptions();
 
   private final Console console;
 
@@ -295,9 +296,9 @@ final class TrainCommand implements Callable<Integer> {
         throw CommandException.failed(
             e.getMessage()
                 + (run == null
-                    ? "; with --out DIR that state is saved"
-                    : "; that state is saved in "
-                        + run.saveLastGood(trainer.network(), description)),
+                    ? ", which --out DIR would have saved"
+                    : ", saved in " + run.saveLastGood(trainer.network(), description))
+                + "; try a lower --lr",
             e);
       }
       if (run != null) {
@@ -356,13 +357,13 @@ final class TrainCommand implements Callable<Integer> {
         .err()
         .println(
             Texts.format(
-                "%s on %s (%,d training images, %d classes), sampler %s, %.4g epochs equivalent",
+                "%s on %s (%,d training images, %d classes), sampler %s, %s epochs equivalent",
                 config.model(),
                 dataset.name(),
                 dataset.train().count(),
                 dataset.numClasses(),
                 config.sampler(),
-                config.epochs()));
+                Texts.shortest(config.epochs())));
     console.err().println(backend.description());
   }
 

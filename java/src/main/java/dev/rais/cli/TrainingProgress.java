@@ -40,10 +40,10 @@ final class TrainingProgress implements TrainingListener, AutoCloseable {
           .err()
           .println(
               Texts.format(
-                  "epochs %.2f/%.4g equivalent, %.2f real: loss %.4f, test error %s, gain ratio"
+                  "epochs %.2f/%s equivalent, %.2f real: loss %.4f, test error %s, gain ratio"
                       + " %.2f, %s images/s",
                   metrics.epochsEquivalent(),
-                  totalEpochs,
+                  Texts.shortest(totalEpochs),
                   metrics.epochs(),
                   metrics.trainLoss(),
                   Texts.percent(metrics.testError()),
@@ -55,8 +55,9 @@ final class TrainingProgress implements TrainingListener, AutoCloseable {
   private String left() {
     Progress now = latest;
     return Texts.format(
-        "epochs %.2f/%.4g",
-        now == null ? 0 : Math.min(now.epochsEquivalent(), totalEpochs), totalEpochs);
+        "epochs %.2f/%s",
+        now == null ? 0 : Math.min(now.epochsEquivalent(), totalEpochs),
+        Texts.shortest(totalEpochs));
   }
 
   private String right(double remaining) {

@@ -20,6 +20,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -129,7 +130,7 @@ public final class ModelFile {
     byte[] json = text(mapper, header).getBytes(StandardCharsets.UTF_8);
     // The format wants the data to begin at a multiple of 8 bytes and the padding to be spaces.
     byte[] padded = new byte[(json.length + 7) / 8 * 8];
-    java.util.Arrays.fill(padded, json.length, padded.length, (byte) ' ');
+    Arrays.fill(padded, json.length, padded.length, (byte) ' ');
     System.arraycopy(json, 0, padded, 0, json.length);
     return padded;
   }
@@ -214,10 +215,10 @@ public final class ModelFile {
   private static <T> T parse(Path file, String key, String text, Class<T> type) {
     try {
       T value = new ObjectMapper().readValue(text, type);
-      if (value != null && !(value instanceof Object[] all && List.of(all).contains(null))) {
+      if (value != null && !(value instanceof Object[] all && Arrays.asList(all).contains(null))) {
         return value;
       }
-    } catch (JsonProcessingException | NullPointerException e) {
+    } catch (JsonProcessingException e) {
       // The same sentence for everything that is no list of the expected kind.
     }
     throw new RunFileException(
