@@ -86,12 +86,12 @@ final class DataFetchCommand implements Callable<Integer> {
                   remaining ->
                       file.isEmpty()
                           ? "connecting"
-                          : "%s of %s, %s, ETA %s"
+                          : "%s of %s, ETA %s, %s"
                               .formatted(
                                   Texts.megabytes(done),
                                   Texts.megabytes(totalBytes),
-                                  file,
-                                  remaining.isNaN() ? "-" : Texts.clock(remaining)));
+                                  remaining.isNaN() ? "-" : Texts.clock(remaining),
+                                  file));
     }
 
     @Override

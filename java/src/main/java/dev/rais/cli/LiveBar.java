@@ -27,7 +27,8 @@ final class LiveBar implements AutoCloseable {
    *
    * @param max what {@link #advanceTo} reaches at the end
    * @param left text before the bar
-   * @param right text after the bar, given the seconds that remain, NaN while unknown
+   * @param right text after the bar, given the seconds that remain, NaN while unknown; where it
+   *     does not fit, parts of it are left out from its end
    */
   LiveBar(Console console, long max, Supplier<String> left, Function<Double, String> right) {
     line = new Line(console.err(), console.columns());
@@ -66,11 +67,21 @@ final class LiveBar implements AutoCloseable {
       double elapsed = state.getTotalElapsed().toMillis() / 1e3;
       double remaining = share > 0 ? elapsed * (1 - share) / share : Double.NaN;
       String before = left.get() + " [";
-      String after = "] " + right.apply(remaining);
+      int mostAfter = columns - before.length() - MINIMUM_BAR - 2;
+      String after = "] " + shortened(right.apply(remaining), mostAfter);
       int room = columns - before.length() - after.length();
       int length = Math.clamp(room, MINIMUM_BAR, MAXIMUM_BAR);
       int full = (int) Math.round(share * length);
       return before + "█".repeat(full) + " ".repeat(length - full) + after;
+    }
+
+    /** Without as many of the last parts, which commas separate, as there is no room for. */
+    private static String shortened(String text, int most) {
+      int end = text.length();
+      while (end > most && text.lastIndexOf(", ", end - 1) > 0) {
+        end = text.lastIndexOf(", ", end - 1);
+      }
+      return text.substring(0, end);
     }
   }
 

@@ -67,12 +67,12 @@ final class TrainingProgress implements TrainingListener, AutoCloseable {
     }
     Metrics last = evaluated;
     return Texts.format(
-        "loss %.3f, gain %.2f, %s images/s%s, ETA %s",
+        "ETA %s, loss %.3f, gain %.2f, %s images/s%s",
+        Double.isNaN(remaining) ? "-" : Texts.clock(remaining),
         now.loss(),
         now.gainRatio(),
         Texts.count(now.imagesPerSecond()),
-        last == null ? "" : ", error " + Texts.percent(last.testError()),
-        Double.isNaN(remaining) ? "-" : Texts.clock(remaining));
+        last == null ? "" : ", error " + Texts.percent(last.testError()));
   }
 
   @Override
