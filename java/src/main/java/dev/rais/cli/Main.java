@@ -106,7 +106,10 @@ public final class Main implements Callable<Integer> {
       // Types by names that say something to people who do not write Java.
       return e.getMessage()
           .replaceFirst("is not a double$", "is not a number")
-          .replaceFirst("is not an? (int|long)$", "is not a whole number");
+          .replaceFirst("is not an? (int|long)$", "is not a whole number")
+          .replaceFirst(
+              "(?s)cannot convert ('.*') to (?:(?:class|interface) )?(?:\\w+\\.)*(\\w+) \\(.*",
+              "$1 is no valid $2");
     }
     String given = unmatched.get();
     if (given.startsWith("-")) {

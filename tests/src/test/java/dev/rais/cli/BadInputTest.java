@@ -70,6 +70,8 @@ class BadInputTest {
     refused(2, "Missing required parameter: 'IMAGE'", "predict", "--model-file", "x");
     refused(2, "there is no data set \"mnits\"; did you mean \"mnist\"?", "data", "fetch", "mnits");
     refused(2, "did you mean \"mnist\"?", "data", "info", "mnits");
+    String[] address = {"data", "fetch", "mnist", "--mirror", "http://[no"};
+    refused(2, "Invalid value for option '--mirror': 'http://[no' is no valid URI;", address);
   }
 
   @Test

@@ -12,6 +12,7 @@ import java.nio.file.attribute.FileTime;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.DisabledOnOs;
@@ -103,6 +104,17 @@ class LauncherTest {
     assertEquals(7, outcome.code(), outcome.toString());
     List<String> lines = outcome.out().lines().toList();
     assertTrue(lines.contains("-Xmx8g") && lines.contains("-Dx=y"), outcome.out());
+  }
+
+  @Test
+  void javaAlwaysReadsFileNamesAsUtf8() throws Exception {
+    build();
+    for (String locale : List.of("", "C", "POSIX", "de_DE.UTF-8", "en_US.utf8")) {
+      ProcessBuilder process = process(project.resolve("rais"), List.of());
+      process.environment().put("LANG", locale);
+      String expected = locale.toLowerCase(Locale.ROOT).contains("utf") ? "" : "C.UTF-8";
+      assertTrue(run(process).out().contains("\nLC_ALL=" + expected + "\n"), locale);
+    }
   }
 
   @Test
@@ -253,7 +265,7 @@ class LauncherTest {
         BASH,
         "echo \"$PWD\"; echo \"java of "
             + home
-            + "\"; printf '%s\\n' \"$@\"; for last; do :; done;"
+            + "\"; echo \"LC_ALL=${LC_ALL:-}\"; printf '%s\\n' \"$@\"; for last; do :; done;"
             + " [ \"${last:-}\" != fail ] || exit 7");
     return home;
   }
