@@ -1,9 +1,11 @@
 package dev.rais.cli;
 
+import com.sun.management.OperatingSystemMXBean;
 import dev.rais.backend.Backends;
 import dev.rais.data.Datasets;
 import dev.rais.train.Version;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.lang.management.ManagementFactory;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -104,7 +106,7 @@ final class DoctorCommand implements Callable<Integer> {
           .filter(parts -> parts.length == 2 && parts[0].strip().equals(key))
           .map(parts -> parts[1].strip())
           .findFirst();
-    } catch (IOException | java.io.UncheckedIOException e) {
+    } catch (IOException | UncheckedIOException e) {
       // Other systems have no such file; the line is left out.
       return Optional.empty();
     }
@@ -117,8 +119,7 @@ final class DoctorCommand implements Callable<Integer> {
   }
 
   private static String memory() {
-    var system =
-        (com.sun.management.OperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean();
+    var system = (OperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean();
     return Texts.format(
         "%.1f GiB, of which Java's heap may take %.1f",
         system.getTotalMemorySize() / (double) (1 << 30),

@@ -1,6 +1,11 @@
 package dev.rais.cli;
 
+import dev.rais.data.DataException;
+import dev.rais.train.DivergedException;
+import dev.rais.train.RunFileException;
 import dev.rais.train.Version;
+import java.io.PrintWriter;
+import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import picocli.CommandLine;
@@ -56,6 +61,16 @@ public final class Main implements Callable<Integer> {
               "rais: memory is used up (%s); give the JVM more, for example with RAIS_JAVA_OPTS=-Xmx8g"
                   .formatted(e.getMessage()));
       code = CommandException.FAILED;
+    } catch (Error e) {
+      // Broken classes or natives: still a sentence first, like every other failure.
+      if (List.of(args).contains(CommonOptions.VERBOSE)) {
+        e.printStackTrace(console.err());
+      }
+      console
+          .err()
+          .println(
+              "rais: unexpected failure: " + oneLine(e.toString()) + "; --verbose shows where");
+      code = CommandException.FAILED;
     }
     console.out().flush();
     console.err().flush();
@@ -76,8 +91,8 @@ public final class Main implements Callable<Integer> {
             .addSubcommand(data)
             .addSubcommand(new DoctorCommand(console));
     line.getCommandSpec().version("rais " + Version.current());
-    line.setOut(new java.io.PrintWriter(console.out(), true));
-    line.setErr(new java.io.PrintWriter(console.err(), true));
+    line.setOut(new PrintWriter(console.out(), true));
+    line.setErr(new PrintWriter(console.err(), true));
     line.setUsageHelpWidth(Math.clamp(console.columns(), 80, 110));
     line.setParameterExceptionHandler((e, args) -> reportUsage(console, e));
     line.setExecutionExceptionHandler((e, command, parsed) -> report(console, command, e));
@@ -147,9 +162,9 @@ public final class Main implements Callable<Integer> {
     String message = e.getMessage();
     boolean known =
         e instanceof CommandException
-            || e instanceof dev.rais.data.DataException
-            || e instanceof dev.rais.train.RunFileException
-            || e instanceof dev.rais.train.DivergedException
+            || e instanceof DataException
+            || e instanceof RunFileException
+            || e instanceof DivergedException
             || e instanceof IllegalArgumentException
             || e instanceof IllegalStateException;
     if (!known || message == null || message.isBlank()) {

@@ -22,6 +22,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
+import java.util.function.Consumer;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -265,7 +266,7 @@ final class TrainCommand implements Callable<Integer> {
     }
   }
 
-  private static <T> void ifGiven(T value, java.util.function.Consumer<T> setter) {
+  private static <T> void ifGiven(T value, Consumer<T> setter) {
     if (value != null) {
       setter.accept(value);
     }

@@ -2,7 +2,12 @@ package dev.rais.train;
 
 import java.io.IOException;
 import java.nio.channels.FileChannel;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.FileSystemException;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.NotDirectoryException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
@@ -53,13 +58,12 @@ final class WholeFile {
   /** What went wrong, in words: the JDK's messages are sometimes only the file's name. */
   static String reason(IOException e, Path file) {
     return switch (e) {
-      case java.nio.file.AccessDeniedException denied -> "permission denied";
-      case java.nio.file.NoSuchFileException missing ->
+      case AccessDeniedException denied -> "permission denied";
+      case NoSuchFileException missing ->
           Files.exists(file) ? "part of its path is missing" : "there is no such file or folder";
-      case java.nio.file.FileAlreadyExistsException exists -> "a file is in the way";
-      case java.nio.file.NotDirectoryException wrong -> "part of its path is no folder";
-      case java.nio.file.FileSystemException other when other.getReason() != null ->
-          other.getReason();
+      case FileAlreadyExistsException exists -> "a file is in the way";
+      case NotDirectoryException wrong -> "part of its path is no folder";
+      case FileSystemException other when other.getReason() != null -> other.getReason();
       default -> e.getMessage() == null ? e.getClass().getSimpleName() : e.getMessage();
     };
   }
