@@ -1,7 +1,6 @@
 package dev.rais.bench.peers;
 
 import dev.rais.bench.BenchException;
-import java.time.Duration;
 import java.util.Arrays;
 import java.util.Locale;
 import java.util.function.Consumer;
@@ -50,8 +49,12 @@ final class Duel {
     }
   }
 
-  /** Results of both sides. */
-  record Outcome(Score first, Score second) {
+  /**
+   * Results of both sides.
+   *
+   * @param otherLoad cores that other programs used meanwhile, NaN where unknown
+   */
+  record Outcome(Score first, Score second, double otherLoad) {
     /** Median of the rounds' ratios of speed, first to second. */
     double medianOfRatios() {
       double[] ratios = new double[first.imagesPerSecond.length];
@@ -69,7 +72,7 @@ final class Duel {
     double loss;
     int steps = FIRST_STEPS;
     double idleSeconds;
-    double otherSeconds;
+    double waitedSeconds;
 
     Side(WorkerProcess worker) {
       this.worker = worker;
@@ -100,7 +103,7 @@ final class Duel {
           earlyLoss,
           loss,
           worker.peakRssMiB(),
-          otherSeconds == 0 ? 0 : idleSeconds / otherSeconds);
+          idleSeconds / waitedSeconds);
     }
   }
 
@@ -108,6 +111,8 @@ final class Duel {
   private final Workload workload;
   private final int batch;
   private final Consumer<String> progress;
+  private double measuredSeconds;
+  private double otherSeconds;
 
   /**
    * Prepares a duel.
@@ -148,16 +153,23 @@ final class Duel {
               second.speeds[i],
               first.speeds[i] / second.speeds[i]));
     }
-    return new Outcome(first.score(), second.score());
+    return new Outcome(first.score(), second.score(), otherSeconds / measuredSeconds);
   }
 
-  /** One side's part, with an eye on what the other does meanwhile. */
+  /** One side's part, with an eye on what the other side and the rest of the machine do. */
   private double measure(Side side, Side idle) {
-    Duration before = idle.worker.processorTime();
+    double machineBefore = MachineLoad.busySeconds();
+    double sideBefore = side.worker.processorSeconds();
+    double idleBefore = idle.worker.processorSeconds();
     long start = System.nanoTime();
     double speed = side.train();
-    idle.otherSeconds += (System.nanoTime() - start) / 1e9;
-    idle.idleSeconds += idle.worker.processorTime().minus(before).toNanos() / 1e9;
+    double seconds = (System.nanoTime() - start) / 1e9;
+    double idleUsed = idle.worker.processorSeconds() - idleBefore;
+    double sideUsed = side.worker.processorSeconds() - sideBefore;
+    idle.waitedSeconds += seconds;
+    idle.idleSeconds += idleUsed;
+    measuredSeconds += seconds;
+    otherSeconds += MachineLoad.busySeconds() - machineBefore - sideUsed - idleUsed;
     return speed;
   }
 

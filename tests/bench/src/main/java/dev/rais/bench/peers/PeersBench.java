@@ -24,6 +24,9 @@ public final class PeersBench implements Bench {
   /** Cores that a waiting worker may use before a warning: more is spinning, not waiting. */
   private static final double IDLE_LIMIT = 0.02;
 
+  /** Cores that other programs may use before a warning. */
+  private static final double OTHER_LIMIT = 0.1;
+
   /** The last line with --json; rates are medians of the rounds. */
   record Result(
       String bench,
@@ -46,6 +49,7 @@ public final class PeersBench implements Bench {
       double djlLoss,
       double raisIdleShare,
       double djlIdleShare,
+      Double otherLoad,
       double[] raisRounds,
       double[] djlRounds,
       String raisEngine,
@@ -75,6 +79,7 @@ public final class PeersBench implements Bench {
           djl.lastLoss(),
           rais.idleShare(),
           djl.idleShare(),
+          Double.isNaN(outcome.otherLoad()) ? null : Double.valueOf(outcome.otherLoad()),
           rais.imagesPerSecond(),
           djl.imagesPerSecond(),
           rais.ready().engine(),
@@ -133,6 +138,14 @@ public final class PeersBench implements Bench {
     requireLearning("DJL", outcome.second());
     warnOfSpinning("RAIS", outcome.first(), err);
     warnOfSpinning("DJL", outcome.second(), err);
+    if (outcome.otherLoad() > OTHER_LIMIT) {
+      err.printf(
+          Locale.ROOT,
+          "warning: other programs used %.2f cores; PyTorch's threads wait for each other actively"
+              + " and suffer most from that, so the ratio flatters RAIS: repeat on an idle machine"
+              + " or with OMP_WAIT_POLICY=passive%n",
+          outcome.otherLoad());
+    }
     Result result = Result.of(workload, plan, djlLayout, outcome);
     PrintWriter out = spec.commandLine().getOut();
     if (options.json()) {

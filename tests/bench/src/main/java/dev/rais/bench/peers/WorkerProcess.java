@@ -61,8 +61,8 @@ final class WorkerProcess implements AutoCloseable {
   }
 
   /** Processor time used so far by all threads. */
-  Duration processorTime() {
-    return process.info().totalCpuDuration().orElse(Duration.ZERO);
+  double processorSeconds() {
+    return process.info().totalCpuDuration().orElse(Duration.ZERO).toNanos() / 1e9;
   }
 
   /** Largest resident set so far, in MiB; null where the system does not tell. */
