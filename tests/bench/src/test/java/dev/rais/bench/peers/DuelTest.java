@@ -14,7 +14,9 @@ class DuelTest {
   private static final Duel.Plan PLAN = new Duel.Plan(1, 2, 0.02);
 
   private static WorkerProcess worker(Workload workload) {
-    return new WorkerProcess("a side", RaisWorker.class.getName(), List.of(), workload);
+    // What the JVM starts fastest with.
+    List<String> flags = List.of("-XX:TieredStopAtLevel=1");
+    return new WorkerProcess("a side", RaisWorker.class.getName(), flags, workload);
   }
 
   @Test
