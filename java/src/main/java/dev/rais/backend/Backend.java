@@ -52,16 +52,18 @@ public abstract class Backend implements AutoCloseable {
 
   /** y = max(x, 0); x and y may be the same buffer. A NaN in x may become 0. */
   public final void relu(Buffer x, Buffer y) {
-    Shapes.require("relu", "y", y, FLOAT32, x.count());
-    Shapes.require("relu", "x", x, FLOAT32, x.count());
+    long count = Shapes.count("relu", "x", x);
+    Shapes.require("relu", "x", x, FLOAT32, count);
+    Shapes.require("relu", "y", y, FLOAT32, count);
     doRelu(x, y);
   }
 
   /** dx = dy where y > 0, else 0; dy and dx may be the same buffer. */
   public final void reluBackward(Buffer y, Buffer dy, Buffer dx) {
-    Shapes.require("relu backward", "y", y, FLOAT32, y.count());
-    Shapes.require("relu backward", "dy", dy, FLOAT32, y.count());
-    Shapes.require("relu backward", "dx", dx, FLOAT32, y.count());
+    long count = Shapes.count("relu backward", "y", y);
+    Shapes.require("relu backward", "y", y, FLOAT32, count);
+    Shapes.require("relu backward", "dy", dy, FLOAT32, count);
+    Shapes.require("relu backward", "dx", dx, FLOAT32, count);
     doReluBackward(y, dy, dx);
   }
 
@@ -72,7 +74,7 @@ public abstract class Backend implements AutoCloseable {
    * <p>With s_j = softmax(z_j): {@code losses[j]} = −log s_j[label_j], {@code norms[j]} = ‖s_j −
    * onehot(label_j)‖₂ (neither weighted), {@code gradients[j]} = scale · weights[j] · (s_j −
    * onehot(label_j)), {@code correctness[j]} = {@link #TOP_1} | {@link #TOP_5}. Among equal logits
-   * the lower class ranks first. A row with a non-finite logit gives a NaN loss.
+   * the lower class ranks first. A row with a non-finite logit gives a NaN loss and no flag.
    *
    * @param rows examples m
    * @param classes classes K, at least 2
@@ -131,22 +133,25 @@ public abstract class Backend implements AutoCloseable {
       Buffer images, int imageSize, Buffer indices, Buffer scale, Buffer shift, Buffer batch) {
     String op = "gather";
     Shapes.requirePositive("image size", imageSize);
-    if (images.count() % imageSize != 0 || imageSize % scale.count() != 0) {
+    long numBytes = Shapes.count(op, "images", images);
+    long channels = Shapes.count(op, "scale", scale);
+    long rows = Shapes.count(op, "indices", indices);
+    if (numBytes % imageSize != 0 || imageSize % channels != 0) {
       throw new IllegalArgumentException(
           op
               + ": images of "
               + imageSize
               + " bytes with "
-              + scale.count()
+              + channels
               + " channels do not divide a data set of "
-              + images.count()
+              + numBytes
               + " bytes");
     }
-    Shapes.require(op, "images", images, UINT8, images.count());
-    Shapes.require(op, "indices", indices, INT32, indices.count());
-    Shapes.require(op, "scale", scale, FLOAT32, scale.count());
-    Shapes.require(op, "shift", shift, FLOAT32, scale.count());
-    Shapes.require(op, "batch", batch, FLOAT32, indices.count() * imageSize);
+    Shapes.require(op, "images", images, UINT8, numBytes);
+    Shapes.require(op, "indices", indices, INT32, rows);
+    Shapes.require(op, "scale", scale, FLOAT32, channels);
+    Shapes.require(op, "shift", shift, FLOAT32, channels);
+    Shapes.require(op, "batch", batch, FLOAT32, rows * imageSize);
     doGather(images, imageSize, indices, scale, shift, batch);
   }
 
@@ -160,23 +165,26 @@ public abstract class Backend implements AutoCloseable {
    */
   public final void sgd(
       Buffer w, Buffer u, Buffer g, float learningRate, float momentum, float weightDecay) {
-    Shapes.require("sgd", "w", w, FLOAT32, w.count());
-    Shapes.require("sgd", "u", u, FLOAT32, w.count());
-    Shapes.require("sgd", "g", g, FLOAT32, w.count());
+    long count = Shapes.count("sgd", "w", w);
+    Shapes.require("sgd", "w", w, FLOAT32, count);
+    Shapes.require("sgd", "u", u, FLOAT32, count);
+    Shapes.require("sgd", "g", g, FLOAT32, count);
     doSgd(w, u, g, learningRate, momentum, weightDecay);
   }
 
   /** Σ x², summed in an order that depends only on the count. */
   public final double squaredNorm(Buffer x) {
-    Shapes.require("squared norm", "x", x, FLOAT32, x.count());
+    Shapes.require("squared norm", "x", x, FLOAT32, Shapes.count("squared norm", "x", x));
     return doSquaredNorm(x);
   }
 
   /** {@code squaredNorms[j] = Σ_k x[j, k]²} for x of {@code squaredNorms.count()} rows. */
   public final void rowSquaredNorms(Buffer x, Buffer squaredNorms) {
     String op = "row squared norms";
-    Shapes.require(op, "squared norms", squaredNorms, FLOAT32, squaredNorms.count());
-    Shapes.require(op, "x", x, FLOAT32, x.count() / squaredNorms.count() * squaredNorms.count());
+    long rows = Shapes.count(op, "squared norms", squaredNorms);
+    long columns = Shapes.count(op, "x", x) / rows;
+    Shapes.require(op, "squared norms", squaredNorms, FLOAT32, rows);
+    Shapes.require(op, "x", x, FLOAT32, Math.max(1, columns) * rows);
     doRowSquaredNorms(x, squaredNorms);
   }
 

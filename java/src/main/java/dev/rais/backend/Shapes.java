@@ -36,11 +36,17 @@ final class Shapes {
     return (size + 2 * padding - kernel) / stride + 1;
   }
 
-  /** Checks one operand of an operation: there, of the right type, and of exactly this count. */
-  static void require(String operation, String operand, Buffer buffer, DType type, long count) {
+  /** The count of an operand that sets the counts of others. */
+  static long count(String operation, String operand, Buffer buffer) {
     if (buffer == null) {
       throw new IllegalArgumentException(operation + ": " + operand + " is missing");
     }
+    return buffer.count();
+  }
+
+  /** Checks one operand of an operation: there, of the right type, and of exactly this count. */
+  static void require(String operation, String operand, Buffer buffer, DType type, long count) {
+    count(operation, operand, buffer);
     if (buffer.type() != type || buffer.count() != count) {
       throw new IllegalArgumentException(
           operation

@@ -117,13 +117,13 @@ public final class Datasets {
   }
 
   private static DataException notFound(KnownDataset dataset, List<Path> tried) {
-    String lines =
+    String places =
         tried.stream()
-            .map(path -> "\n  %s (%s)".formatted(path, whatIsWrong(path, dataset.layout())))
-            .collect(Collectors.joining());
+            .map(path -> "%s (%s)".formatted(path, whatIsWrong(path, dataset.layout())))
+            .collect(Collectors.joining(", "));
     return new DataException(
-        "data set %s was found in none of these places:%s\nDownload it with `./rais data fetch %s`, or say with --data-dir DIR where it is."
-            .formatted(dataset.name(), lines, dataset.name()));
+        "data set %s is in none of these places: %s; download it with `./rais data fetch %s` or say with --data-dir DIR where it is"
+            .formatted(dataset.name(), places, dataset.name()));
   }
 
   private static String whatIsWrong(Path path, DatasetLayout layout) {

@@ -19,12 +19,12 @@ import java.util.Arrays;
  *   k = sqrt(1 / ⟨d,s̄⟩),   e = k h* = sqrt(h* / ⟨d̂,s̄⟩),   s̄ = (1/n) Σ_i s_i
  * </pre>
  *
- * Here e is {@link #errorScale}; unlike k it is finite when h* is 0. Norms and features share a
- * unit, that of v; c and d̂ have none when ⟨d̂,s̄⟩ = 1 is read in that unit.
+ * <p>Here e is {@link #errorScale}; unlike k it is finite when h* is 0. Norms v and features s
+ * share a unit; c has none, d̂ is in 1/unit, e in unit and h* in unit squared.
  *
  * @param c [features] coefficients of the predicted norm, not negative
  * @param dHat [features] shape of the error, not negative; the solver returns ⟨d̂,s̄⟩ = 1
- * @param hStar the weighted mean of (⟨c,s̃⟩ − ṽ)² / ⟨d̂,s̃⟩ over the records, in norm squared
+ * @param hStar the weighted mean of (⟨c,s̃⟩ − ṽ)² / ⟨d̂,s̃⟩ over the records
  */
 public record UncertaintySet(double[] c, double[] dHat, double hStar) {
   /**

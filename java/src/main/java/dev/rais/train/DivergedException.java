@@ -17,8 +17,7 @@ public final class DivergedException extends RuntimeException {
             + " at iteration "
             + iteration
             + "; the last good state is that of iteration "
-            + lastGoodIteration
-            + ". Try a lower --lr");
+            + lastGoodIteration);
     this.iteration = iteration;
     this.lastGoodIteration = lastGoodIteration;
   }

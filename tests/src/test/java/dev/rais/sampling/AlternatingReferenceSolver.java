@@ -5,6 +5,9 @@ package dev.rais.sampling;
  * docs/algorithm.md section 3. Each step lowers h; it shares no code with the solver under test.
  */
 final class AlternatingReferenceSolver {
+  private static final int MAX_SWEEPS = 100_000;
+  private static final int CHECK_EVERY = 1000;
+
   private AlternatingReferenceSolver() {}
 
   /**
@@ -13,8 +16,7 @@ final class AlternatingReferenceSolver {
    * @param features [features][records]
    * @return h after the last sweep, an upper bound of h*
    */
-  static double solve(
-      double[][] features, double[] norms, double[] weights, double[] mean, int sweeps) {
+  static double solve(double[][] features, double[] norms, double[] weights, double[] mean) {
     int count = norms.length;
     int n = features.length;
     double weightSum = 0;
@@ -29,8 +31,9 @@ final class AlternatingReferenceSolver {
     double[] q = new double[count];
     double[] r = new double[count];
     double h = 0;
-    for (int sweep = 0; sweep < sweeps; sweep++) {
-      // (a) Normal equations of the weighted least squares, solved by coordinate descent.
+    double checked = Double.POSITIVE_INFINITY;
+    for (int sweep = 1; sweep <= MAX_SWEEPS; sweep++) {
+      // (a) Normal equations of the weighted least squares, by coordinate descent from the last c.
       double[][] a = new double[n][n];
       double[] b = new double[n];
       for (int j = 0; j < count; j++) {
@@ -46,7 +49,7 @@ final class AlternatingReferenceSolver {
           }
         }
       }
-      for (int pass = 0; pass < 300; pass++) {
+      for (int pass = 0; pass < 30; pass++) {
         for (int k = 0; k < n; k++) {
           double slope = -b[k];
           for (int l = 0; l < n; l++) {
@@ -76,6 +79,13 @@ final class AlternatingReferenceSolver {
       }
       for (int k = 0; k < n; k++) {
         d[k] /= norm;
+      }
+      // Where a d_k goes to 0 it does so ever more slowly: a thousand sweeps must hardly matter.
+      if (sweep % CHECK_EVERY == 0) {
+        if (checked - h < 1e-8 * h) {
+          break;
+        }
+        checked = h;
       }
     }
     return h;

@@ -3,6 +3,7 @@ package dev.rais.sampling;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.rais.RandomTest;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 

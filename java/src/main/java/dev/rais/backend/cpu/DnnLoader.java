@@ -158,6 +158,8 @@ final class DnnLoader {
           (int)
               handle.invokeExact(
                   arena.allocateFrom("OMP_WAIT_POLICY"), arena.allocateFrom("passive"), 0);
+    } catch (RuntimeException | Error e) {
+      throw e;
     } catch (Throwable e) {
       throw new DnnUnavailableException("the OpenMP runtime could not be configured", e);
     }

@@ -46,9 +46,11 @@ record LossLayer(
     float labelLogit = row[label];
     float maximum = row[0];
     int ahead = 0;
+    float defect = 0; // NaN once a logit is not finite
     for (int k = 0; k < classes; k++) {
       float z = row[k];
-      maximum = Math.max(maximum, z); // NaN wins, so a bad row shows as a NaN loss
+      maximum = Math.max(maximum, z);
+      defect += 0 * z;
       if (z > labelLogit || (z == labelLogit && k < label)) {
         ahead++;
       }
@@ -73,9 +75,12 @@ record LossLayer(
     }
     // 1 − s_label as the sum of the others: no cancellation when the label is nearly certain.
     squares += others * others;
-    losses.setAtIndex(JAVA_FLOAT, j, (float) (Math.log(sum) + maximum - labelLogit));
+    losses.setAtIndex(JAVA_FLOAT, j, (float) (Math.log(sum) + maximum - labelLogit + defect));
     norms.setAtIndex(JAVA_FLOAT, j, (float) Math.sqrt(squares));
     int flags = ahead == 0 ? Backend.TOP_1 | Backend.TOP_5 : ahead < 5 ? Backend.TOP_5 : 0;
+    if (defect != 0) {
+      flags = 0; // comparisons with NaN are false: a diverged network would look perfect
+    }
     correctness.set(JAVA_BYTE, j, (byte) flags);
     if (gradients != null) {
       double factor = scale * (weights == null ? 1f : weights.getAtIndex(JAVA_FLOAT, j));

@@ -17,6 +17,7 @@ final class Workers implements AutoCloseable {
 
   private final int threads;
   private final ForkJoinPool pool;
+  private final ThreadLocal<Scratch> scratch = ThreadLocal.withInitial(Scratch::new);
 
   Workers(int threads) {
     if (threads < 1) {
@@ -28,6 +29,11 @@ final class Workers implements AutoCloseable {
 
   int threads() {
     return threads;
+  }
+
+  /** The calling thread's arrays. */
+  Scratch scratch() {
+    return scratch.get();
   }
 
   /**
@@ -43,24 +49,57 @@ final class Workers implements AutoCloseable {
       }
       return;
     }
-    RecursiveAction[] others = new RecursiveAction[pieces - 1];
+    Piece[] others = new Piece[pieces - 1];
     for (int i = 1; i < pieces; i++) {
-      int from = bound(count, pieces, i);
-      int to = bound(count, pieces, i + 1);
-      others[i - 1] =
-          new RecursiveAction() {
-            private static final long serialVersionUID = 1L;
-
-            @Override
-            protected void compute() {
-              body.run(from, to);
-            }
-          };
+      others[i - 1] = new Piece(body, bound(count, pieces, i), bound(count, pieces, i + 1));
       pool.execute(others[i - 1]);
     }
-    body.run(0, bound(count, pieces, 1));
-    for (RecursiveAction other : others) {
+    Piece own = new Piece(body, 0, bound(count, pieces, 1));
+    own.compute();
+    // Wait for all before reporting a failure: its caller may close the buffers that they use.
+    for (Piece other : others) {
       other.join();
+    }
+    own.check();
+    for (Piece other : others) {
+      other.check();
+    }
+  }
+
+  /**
+   * One thread's piece. It keeps its exception to itself: the pool would rethrow another of the
+   * same class without the message.
+   */
+  private static final class Piece extends RecursiveAction {
+    private static final long serialVersionUID = 1L;
+
+    private final transient Body body;
+    private final int from;
+    private final int to;
+    private transient Throwable failure;
+
+    Piece(Body body, int from, int to) {
+      this.body = body;
+      this.from = from;
+      this.to = to;
+    }
+
+    @Override
+    protected void compute() {
+      try {
+        body.run(from, to);
+      } catch (RuntimeException | Error e) {
+        failure = e;
+      }
+    }
+
+    void check() {
+      if (failure instanceof RuntimeException e) {
+        throw e;
+      }
+      if (failure instanceof Error e) {
+        throw e;
+      }
     }
   }
 

@@ -1,0 +1,64 @@
+package dev.rais.backend.cpu;
+
+import java.util.EnumMap;
+import java.util.Map;
+
+/**
+ * Arrays that one thread keeps from call to call, so that no operation allocates its panels anew.
+ * What they hold on return is unspecified.
+ */
+final class Scratch {
+  /** What an array is for; two that are in use at once need different names. */
+  enum Use {
+    /** Weights, as rows of a product's second operand. */
+    WEIGHTS,
+    /** Patches, as rows of a product's second operand. */
+    PATCHES,
+    /** The first operand of a product. */
+    LEFT,
+    /** Rows of a product that only this thread sees. */
+    RESULT,
+    /** Rows of a product that all threads fill. */
+    SHARED_RESULT,
+    /** One example with its padding. */
+    IMAGE,
+    /** Dense rows on their way from or to a buffer. */
+    TRANSFER,
+    /** A matrix of products between the positions of one example. */
+    GRAM,
+    /** One row of sums. */
+    SUMS
+  }
+
+  private final Map<Use, float[]> arrays = new EnumMap<>(Use.class);
+  private final Map<Use, float[][]> matrices = new EnumMap<>(Use.class);
+
+  /** An array of at least this size. */
+  float[] array(Use use, int size) {
+    float[] array = arrays.get(use);
+    if (array == null || array.length < size) {
+      array = new float[size];
+      arrays.put(use, array);
+    }
+    return array;
+  }
+
+  /** At least {@code count} rows, the first {@code count} of at least this length. */
+  float[][] rows(Use use, int count, int length) {
+    float[][] rows = matrices.get(use);
+    if (rows == null || rows.length < count) {
+      float[][] more = new float[count][];
+      if (rows != null) {
+        System.arraycopy(rows, 0, more, 0, rows.length);
+      }
+      rows = more;
+      matrices.put(use, rows);
+    }
+    for (int i = 0; i < count; i++) {
+      if (rows[i] == null || rows[i].length < length) {
+        rows[i] = new float[length];
+      }
+    }
+    return rows;
+  }
+}

@@ -1,0 +1,48 @@
+package dev.rais.cli;
+
+import dev.rais.data.DataException;
+import dev.rais.data.Dataset;
+import dev.rais.data.DatasetInfo;
+import dev.rais.data.Datasets;
+import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
+import java.nio.file.Path;
+import java.util.List;
+
+/** Loading of data sets for commands. */
+final class DataOptions {
+  static final String DATA_DIR_HELP =
+      "Folder to look for data sets in first, as DIR/NAME or DIR itself. Then come $RAIS_DATA,"
+          + " Debian's package dataset-fashion-mnist and the user's cache.";
+
+  private DataOptions() {}
+
+  /** Loads a data set; an unknown name is wrong usage, a missing or damaged file a failure. */
+  static Dataset load(String nameOrDirectory, Path dataDir) {
+    requireFolder(dataDir);
+    try {
+      return Datasets.load(nameOrDirectory, dataDir);
+    } catch (DataException e) {
+      if (known(nameOrDirectory)) {
+        throw e;
+      }
+      throw CommandException.usage(e.getMessage(), e);
+    }
+  }
+
+  static void requireFolder(Path dataDir) {
+    if (dataDir != null && !Files.isDirectory(dataDir)) {
+      throw CommandException.failed("--data-dir " + dataDir + " is no folder", null);
+    }
+  }
+
+  private static boolean known(String nameOrDirectory) {
+    List<DatasetInfo> all = Datasets.list(null);
+    try {
+      return all.stream().anyMatch(info -> info.name().equals(nameOrDirectory))
+          || Files.isDirectory(Path.of(nameOrDirectory));
+    } catch (InvalidPathException e) {
+      return false;
+    }
+  }
+}

@@ -1,0 +1,402 @@
+package dev.rais.cli;
+
+import dev.rais.backend.Backend;
+import dev.rais.data.Dataset;
+import dev.rais.nn.Models;
+import dev.rais.nn.Schedule;
+import dev.rais.nn.Shape;
+import dev.rais.sampling.DrawMode;
+import dev.rais.train.DivergedException;
+import dev.rais.train.Metrics;
+import dev.rais.train.ModelFile;
+import dev.rais.train.RunDirectory;
+import dev.rais.train.RunJson;
+import dev.rais.train.Samplers;
+import dev.rais.train.Summary;
+import dev.rais.train.Trainer;
+import dev.rais.train.TrainingConfig;
+import dev.rais.train.TrainingListener;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Locale;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.ArgGroup;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+
+/** {@code rais train}: trains a network and reports what came of it. */
+@Command(
+    name = "train",
+    abbreviateSynopsis = true,
+    sortOptions = false,
+    header = "Trains a network and reports what came of it.",
+    description = {
+      "",
+      "Without options: LeNet-5 with RAIS on a built-in sample of Fashion-MNIST.",
+      "",
+      "Lengths are counted in epochs equivalent: what the same progress would take with uniform"
+          + " sampling. A run ends when it has made E of them, with RAIS usually after far fewer"
+          + " real epochs.",
+      ""
+    },
+    footer = {
+      "",
+      "Samplers:",
+      "  uniform      every example once an epoch, in shuffled order: the usual way",
+      "  uniform-iid  every example drawn independently with the same probability",
+      "  rais         examples by estimated gradient norms, robust to their errors",
+      "  naive        examples by the norm last seen of each, smoothed by --smoothing",
+      "  oracle       examples by exact gradient norms: slow, a yardstick",
+      "",
+      "Examples:",
+      "  rais train --data mnist --out runs/mnist",
+      "  rais train --data mnist --sampler uniform     for comparison",
+      "  rais train --model mlp --epochs 2 --quiet --json"
+    })
+final class TrainCommand implements Callable<Integer> {
+  private static final class DataGroup {
+    @Option(
+        names = "--data",
+        paramLabel = "NAME|DIR",
+        description =
+            "Data set: a name out of `rais data list`, or a folder with the four IDX files"
+                + " (default: fashion-mnist-sample).")
+    private String data = "fashion-mnist-sample";
+
+    @Option(names = "--data-dir", paramLabel = "DIR", description = DataOptions.DATA_DIR_HELP)
+    private Path dataDir;
+
+    @Option(
+        names = "--model",
+        paramLabel = "NAME",
+        description = "lenet5, or mlp with 300 and 100 hidden units (default: lenet5).")
+    private String model = "lenet5";
+  }
+
+  private static final class SamplingGroup {
+    @Option(
+        names = "--sampler",
+        paramLabel = "NAME",
+        description = "uniform, uniform-iid, rais, naive or oracle; see below (default: rais).")
+    private String sampler = "rais";
+
+    @Option(
+        names = "--draw",
+        paramLabel = "MODE",
+        description =
+            "rounds (a systematic sample in random order, then the next) or iid (every draw"
+                + " independent) (default: rounds for rais, else iid).")
+    private String draw;
+
+    @Option(
+        names = "--round-fraction",
+        paramLabel = "X",
+        description = "Draws per round as a share of the training set, 1/64 to 4 (default: 0.5).")
+    private Double roundFraction;
+
+    @Option(
+        names = "--gain-max",
+        paramLabel = "R",
+        description = "Most that one step counts for, in uniform steps (default: 10).")
+    private Double gainMax;
+
+    @Option(
+        names = "--smoothing",
+        paramLabel = "λ",
+        description = "Share of uniform sampling in naive's, above 0 to 1 (default: 0.1).")
+    private Double smoothing;
+
+    @Option(
+        names = "--oracle-every",
+        paramLabel = "N",
+        description = "Minibatches between oracle's computations of all norms (default: 100).")
+    private Integer oracleEvery;
+
+    @Option(
+        names = "--async",
+        description =
+            "Use RAIS's newly trained uncertainty set as soon as it is ready. Faster with many"
+                + " cores, but a seed then no longer repeats a run exactly.")
+    private boolean async;
+  }
+
+  private static final class OptimisationGroup {
+    @Option(
+        names = "--epochs",
+        paramLabel = "E",
+        description = "Length of the run in epochs equivalent (default: 10).")
+    private Double epochs;
+
+    @Option(
+        names = "--batch-size",
+        paramLabel = "M",
+        description = "Examples per minibatch (default: 128).")
+    private Integer batchSize;
+
+    @Option(
+        names = "--lr",
+        paramLabel = "X",
+        description = "Base learning rate (default: 0.01 for lenet5, 0.05 for mlp).")
+    private Double learningRate;
+
+    @Option(
+        names = "--momentum",
+        paramLabel = "X",
+        description = "Momentum, 0 to below 1 (default: 0.9).")
+    private Double momentum;
+
+    @Option(
+        names = "--weight-decay",
+        paramLabel = "X",
+        description = "Factor of the L2 penalty's gradient (default: 0.0005).")
+    private Double weightDecay;
+
+    @Option(
+        names = "--schedule",
+        paramLabel = "NAME",
+        description =
+            "Learning rate over the run: step (a tenth from 50 %% on, a hundredth from 80 %% on),"
+                + " cosine (down to 0) or constant (default: step).")
+    private String schedule;
+
+    @Option(
+        names = "--seed",
+        paramLabel = "S",
+        description = "Every random choice follows from it (default: 0).")
+    private Long seed;
+  }
+
+  private static final class OutputGroup {
+    @Option(
+        names = "--out",
+        paramLabel = "DIR",
+        description =
+            "Folder for config.json, metrics.jsonl, summary.json and model.safetensors, made if"
+                + " need be. Those of an earlier run there are replaced.")
+    private Path out;
+
+    @Option(
+        names = "--eval-every",
+        paramLabel = "EPOCHS",
+        description =
+            "Real epochs between evaluations; every tenth of the run brings one too (default: 1).")
+    private Double evalEvery;
+
+    @Option(
+        names = "--json",
+        description = "Print the summary as JSON, the last line on standard output.")
+    private boolean json;
+
+    @Option(names = "--quiet", description = "Show no progress, only the result.")
+    private boolean quiet;
+  }
+
+  @ArgGroup(validate = false, heading = "Data and model:%n")
+  private DataGroup data = new DataGroup();
+
+  @ArgGroup(validate = false, heading = "Sampling:%n")
+  private SamplingGroup sampling = new SamplingGroup();
+
+  @ArgGroup(validate = false, heading = "Optimisation:%n")
+  private OptimisationGroup optimisation = new OptimisationGroup();
+
+  @ArgGroup(validate = false, heading = "Output:%n")
+  private OutputGroup output = new OutputGroup();
+
+  @ArgGroup(validate = false, heading = "Machine:%n")
+  private BackendOptions backendOptions = new BackendOptions();
+
+  @ArgGroup(validate = false, heading = "General:%n")
+  private CommonOptions common = new CommonOptions();
+
+  private final Console console;
+
+  TrainCommand(Console console) {
+    this.console = console;
+  }
+
+  @Override
+  public Integer call() {
+    Names.require("model", data.model, Models.names());
+    Names.require("sampler", sampling.sampler, Samplers.names());
+    backendOptions.check();
+    // Named after the option until the data is loaded: a folder's data set has a name of its own.
+    TrainingConfig options = config(data.data);
+    if (output.out != null) {
+      RunDirectory.requireWritable(output.out);
+    }
+    Dataset dataset = DataOptions.load(data.data, data.dataDir);
+    requireBatch(options, dataset);
+    try (Backend backend = backendOptions.open(console)) {
+      train(backend, dataset, config(dataset.name()));
+    }
+    return 0;
+  }
+
+  private TrainingConfig config(String dataName) {
+    TrainingConfig.Builder builder =
+        TrainingConfig.builder(dataName, data.model, sampling.sampler).async(sampling.async);
+    if (sampling.draw != null) {
+      List<String> known = Arrays.stream(DrawMode.values()).map(TrainCommand::id).toList();
+      String name = Names.require("way to draw", sampling.draw, known);
+      builder.draw(DrawMode.valueOf(name.toUpperCase(Locale.ROOT)));
+    }
+    if (optimisation.schedule != null) {
+      String name = Names.require("schedule", optimisation.schedule, Schedule.names());
+      builder.schedule(Schedule.valueOf(name.toUpperCase(Locale.ROOT)));
+    }
+    ifGiven(sampling.roundFraction, builder::roundFraction);
+    ifGiven(sampling.gainMax, builder::gainMax);
+    ifGiven(sampling.smoothing, builder::smoothing);
+    ifGiven(sampling.oracleEvery, builder::oracleEvery);
+    ifGiven(optimisation.epochs, builder::epochs);
+    ifGiven(optimisation.batchSize, builder::batchSize);
+    ifGiven(optimisation.learningRate, builder::learningRate);
+    ifGiven(optimisation.momentum, builder::momentum);
+    ifGiven(optimisation.weightDecay, builder::weightDecay);
+    ifGiven(optimisation.seed, builder::seed);
+    ifGiven(output.evalEvery, builder::evalEvery);
+    try {
+      return builder.build();
+    } catch (IllegalArgumentException e) {
+      throw CommandException.usage("--" + e.getMessage(), e);
+    }
+  }
+
+  private static <T> void ifGiven(T value, java.util.function.Consumer<T> setter) {
+    if (value != null) {
+      setter.accept(value);
+    }
+  }
+
+  private static String id(DrawMode mode) {
+    return mode.name().toLowerCase(Locale.ROOT);
+  }
+
+  private static void requireBatch(TrainingConfig config, Dataset dataset) {
+    int n = dataset.train().count();
+    if (config.batchSize() > n) {
+      throw CommandException.usage(
+          "--batch-size %d is larger than the training set of %d images; choose at most that"
+              .formatted(config.batchSize(), n));
+    }
+  }
+
+  private void train(Backend backend, Dataset dataset, TrainingConfig config) {
+    try (Trainer trainer = new Trainer(backend, dataset, config);
+        RunDirectory run = output.out == null ? null : RunDirectory.create(output.out, config)) {
+      ModelFile.Description description = description(dataset, config);
+      announce(backend, dataset, config);
+      Summary summary;
+      try {
+        summary = run(trainer, run, config);
+      } catch (DivergedException e) {
+        throw CommandException.failed(
+            e.getMessage()
+                + (run == null
+                    ? ", which --out DIR would have saved"
+                    : ", saved in " + run.saveLastGood(trainer.network(), description))
+                + "; try a lower --lr",
+            e);
+      }
+      if (run != null) {
+        run.finish(summary, trainer.network(), description);
+      }
+      if (output.json) {
+        console.out().println(new RunJson().line(summary));
+      } else {
+        Texts.table(console.out(), table(summary));
+      }
+    }
+  }
+
+  private Summary run(Trainer trainer, RunDirectory run, TrainingConfig config) {
+    try (TrainingProgress progress =
+        output.quiet ? null : new TrainingProgress(console, config.epochs())) {
+      return trainer.run(
+          new TrainingListener() {
+            @Override
+            public void progressed(Progress now) {
+              if (progress != null) {
+                progress.progressed(now);
+              }
+            }
+
+            @Override
+            public void evaluated(Metrics metrics) {
+              if (run != null) {
+                run.add(metrics);
+              }
+              if (progress != null) {
+                progress.evaluated(metrics);
+              }
+            }
+          });
+    }
+  }
+
+  private static ModelFile.Description description(Dataset dataset, TrainingConfig config) {
+    Shape input =
+        new Shape(dataset.train().height(), dataset.train().width(), dataset.train().channels());
+    return new ModelFile.Description(
+        config.model(),
+        input,
+        dataset.classNames(),
+        dataset.normalization(),
+        dataset.name(),
+        config.sampler());
+  }
+
+  private void announce(Backend backend, Dataset dataset, TrainingConfig config) {
+    if (output.quiet) {
+      return;
+    }
+    console
+        .err()
+        .println(
+            Texts.format(
+                "%s on %s (%,d training images, %d classes), sampler %s, %s epochs equivalent",
+                config.model(),
+                dataset.name(),
+                dataset.train().count(),
+                dataset.numClasses(),
+                config.sampler(),
+                Texts.shortest(config.epochs())));
+    console.err().println(backend.description());
+  }
+
+  private List<List<String>> table(Summary summary) {
+    List<List<String>> rows = new ArrayList<>();
+    rows.add(
+        List.of(
+            "test error",
+            "%s (best %s)"
+                .formatted(
+                    Texts.percent(summary.finalTestError()),
+                    Texts.percent(summary.bestTestError()))));
+    rows.add(List.of("train loss", Texts.format("%.4f", summary.finalTrainLoss())));
+    rows.add(
+        List.of(
+            "epochs",
+            Texts.format(
+                "%.2f real, %.2f equivalent", summary.epochs(), summary.epochsEquivalent())));
+    rows.add(
+        List.of(
+            "speed-up in epochs",
+            Texts.format("×%.2f", summary.epochsEquivalent() / summary.epochs())));
+    rows.add(List.of("images/s", Texts.count(summary.imagesPerSecond())));
+    rows.add(
+        List.of(
+            "time",
+            "%s training, %s in all"
+                .formatted(
+                    Texts.time(summary.secondsTraining()), Texts.time(summary.secondsTotal()))));
+    rows.add(List.of("sampler overhead", Texts.percent(summary.samplerOverhead())));
+    if (output.out != null) {
+      rows.add(List.of("saved in", output.out.toString()));
+    }
+    return rows;
+  }
+}

@@ -1,0 +1,195 @@
+package dev.rais.train;
+
+import dev.rais.nn.Network;
+import java.io.IOException;
+import java.io.Writer;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+
+/**
+ * The files a run leaves behind: config.json and metrics.jsonl from its beginning, summary.json and
+ * model.safetensors at its end.
+ *
+ * <p>Closed without {@link #finish} or {@link #saveLastGood}, it takes back what was begun, so that
+ * a failed run leaves nothing. Files of an earlier run in the same folder are replaced.
+ */
+public final class RunDirectory implements AutoCloseable {
+  /** The run's {@link TrainingConfig}. */
+  public static final String CONFIG = "config.json";
+
+  /** One {@link Metrics} a line, written as they come. */
+  public static final String METRICS = "metrics.jsonl";
+
+  /** The run's {@link Summary}. */
+  public static final String SUMMARY = "summary.json";
+
+  /** The network, as {@link ModelFile} writes it. */
+  public static final String MODEL = "model.safetensors";
+
+  private final Path directory;
+  private final Path topmostCreated;
+  private final RunJson json = new RunJson();
+  private Writer metrics;
+  private boolean begun;
+  private boolean kept;
+
+  private RunDirectory(Path directory, Path topmostCreated) {
+    this.directory = directory;
+    this.topmostCreated = topmostCreated;
+  }
+
+  /**
+   * Says early whether a run could write to {@code directory}; touches nothing.
+   *
+   * @throws RunFileException with the reason if not
+   */
+  public static void requireWritable(Path directory) {
+    Path existing = directory.toAbsolutePath();
+    while (existing.getParent() != null && Files.notExists(existing)) {
+      existing = existing.getParent();
+    }
+    if (!Files.isDirectory(existing)) {
+      throw new RunFileException(
+          "cannot write a run to %s: %s is no folder".formatted(directory, existing));
+    }
+    if (!Files.isWritable(existing)) {
+      throw new RunFileException(
+          "cannot write a run to %s: %s may not be written to".formatted(directory, existing));
+    }
+  }
+
+  /**
+   * Makes the folder where need be and begins the run's files there.
+   *
+   * @throws RunFileException if that fails; nothing is then left behind
+   */
+  public static RunDirectory create(Path directory, TrainingConfig config) {
+    requireWritable(directory);
+    RunDirectory run = new RunDirectory(directory, topmostMissing(directory));
+    try {
+      try {
+        Files.createDirectories(directory);
+        run.begun = true;
+        for (String name : List.of(SUMMARY, MODEL)) {
+          Files.deleteIfExists(directory.resolve(name));
+        }
+        run.metrics = Files.newBufferedWriter(directory.resolve(METRICS), StandardCharsets.UTF_8);
+      } catch (IOException e) {
+        throw new RunFileException(
+            "cannot write a run to %s: %s".formatted(directory, WholeFile.reason(e, directory)), e);
+      }
+      run.write(CONFIG, run.json.document(config));
+      return run;
+    } catch (RuntimeException e) {
+      try {
+        run.close();
+      } catch (RuntimeException second) {
+        e.addSuppressed(second);
+      }
+      throw e;
+    }
+  }
+
+  private static Path topmostMissing(Path directory) {
+    Path missing = null;
+    for (Path at = directory.toAbsolutePath().normalize();
+        at != null && Files.notExists(at);
+        at = at.getParent()) {
+      missing = at;
+    }
+    return missing;
+  }
+
+  /** Where the files are. */
+  public Path path() {
+    return directory;
+  }
+
+  /** Adds an evaluation to metrics.jsonl; whoever reads the file sees it at once. */
+  public void add(Metrics evaluation) {
+    try {
+      metrics.write(json.line(evaluation));
+      metrics.write('\n');
+      metrics.flush();
+    } catch (IOException e) {
+      Path file = directory.resolve(METRICS);
+      throw new RunFileException(
+          "cannot write %s: %s".formatted(file, WholeFile.reason(e, file)), e);
+    }
+  }
+
+  /** Writes the trained network and the summary: the run is complete. */
+  public void finish(Summary summary, Network network, ModelFile.Description description) {
+    ModelFile.write(directory.resolve(MODEL), network, description);
+    write(SUMMARY, json.document(summary));
+    kept = true;
+  }
+
+  /**
+   * Writes the network of a run that diverged, which is back at its last good state.
+   *
+   * @return where it was written
+   */
+  public Path saveLastGood(Network network, ModelFile.Description description) {
+    Path file = directory.resolve(MODEL);
+    ModelFile.write(file, network, description);
+    kept = true;
+    return file;
+  }
+
+  private void write(String name, String text) {
+    byte[] bytes = text.getBytes(StandardCharsets.UTF_8);
+    WholeFile.write(directory.resolve(name), channel -> writeAll(channel, ByteBuffer.wrap(bytes)));
+  }
+
+  static void writeAll(FileChannel channel, ByteBuffer bytes) throws IOException {
+    while (bytes.hasRemaining()) {
+      channel.write(bytes);
+    }
+  }
+
+  @Override
+  public void close() {
+    try {
+      if (metrics != null) {
+        metrics.close();
+      }
+      if (!kept) {
+        takeBack();
+      }
+    } catch (IOException e) {
+      throw new RunFileException(
+          "cannot tidy up %s: %s".formatted(directory, WholeFile.reason(e, directory)), e);
+    }
+  }
+
+  private void takeBack() throws IOException {
+    if (begun) {
+      for (String name : List.of(CONFIG, METRICS, SUMMARY, MODEL)) {
+        Files.deleteIfExists(directory.resolve(name));
+      }
+    }
+    if (topmostCreated == null) {
+      return;
+    }
+    // Only folders made here, and only while nobody has put anything into them.
+    for (Path at = directory.toAbsolutePath().normalize();
+        at.startsWith(topmostCreated) && isEmptyFolder(at);
+        at = at.getParent()) {
+      Files.delete(at);
+    }
+  }
+
+  private static boolean isEmptyFolder(Path folder) throws IOException {
+    if (!Files.isDirectory(folder)) {
+      return false;
+    }
+    try (var entries = Files.list(folder)) {
+      return entries.findAny().isEmpty();
+    }
+  }
+}

@@ -1,0 +1,66 @@
+package dev.rais.train;
+
+import java.io.IOException;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
+
+/**
+ * Writes a file that is there whole or not at all: under another name first, renamed when complete.
+ */
+final class WholeFile {
+  /** Writes the contents. */
+  interface Writer {
+    void writeTo(FileChannel channel) throws IOException;
+  }
+
+  private WholeFile() {}
+
+  static void write(Path file, Writer writer) {
+    Path name = file.getFileName();
+    if (name == null) {
+      throw new RunFileException(file + " is no name for a file");
+    }
+    Path partial = file.resolveSibling("." + name + ".part");
+    // Ctrl-C in the middle of writing removes it too.
+    partial.toFile().deleteOnExit();
+    try {
+      try (FileChannel channel =
+          FileChannel.open(
+              partial,
+              StandardOpenOption.CREATE,
+              StandardOpenOption.TRUNCATE_EXISTING,
+              StandardOpenOption.WRITE)) {
+        writer.writeTo(channel);
+        channel.force(true);
+      }
+      Files.move(
+          partial, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+    } catch (IOException e) {
+      RunFileException failure =
+          new RunFileException("cannot write " + file + ": " + reason(e, file), e);
+      try {
+        Files.deleteIfExists(partial);
+      } catch (IOException second) {
+        failure.addSuppressed(second);
+      }
+      throw failure;
+    }
+  }
+
+  /** What went wrong, in words: the JDK's messages are sometimes only the file's name. */
+  static String reason(IOException e, Path file) {
+    return switch (e) {
+      case java.nio.file.AccessDeniedException denied -> "permission denied";
+      case java.nio.file.NoSuchFileException missing ->
+          Files.exists(file) ? "part of its path is missing" : "there is no such file or folder";
+      case java.nio.file.FileAlreadyExistsException exists -> "a file is in the way";
+      case java.nio.file.NotDirectoryException wrong -> "part of its path is no folder";
+      case java.nio.file.FileSystemException other when other.getReason() != null ->
+          other.getReason();
+      default -> e.getMessage() == null ? e.getClass().getSimpleName() : e.getMessage();
+    };
+  }
+}

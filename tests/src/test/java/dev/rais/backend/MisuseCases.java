@@ -1,0 +1,386 @@
+package dev.rais.backend;
+
+import static dev.rais.backend.DType.FLOAT32;
+import static dev.rais.backend.DType.INT32;
+import static dev.rais.backend.DType.UINT8;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.function.BiConsumer;
+
+/**
+ * Every operation called wrongly: an operand missing, of the wrong type, of the wrong count, or
+ * closed; a label or an index out of range. The error names the operation and the operand.
+ */
+final class MisuseCases {
+  /** An operand that fits. */
+  private record Slot(String name, DType type, long count, boolean optional) {
+    static Slot of(String name, DType type, long count) {
+      return new Slot(name, type, count, false);
+    }
+  }
+
+  private interface Call {
+    void run(Backend backend, Buffer[] operands);
+  }
+
+  private final List<Case> cases = new ArrayList<>();
+
+  private MisuseCases() {}
+
+  static List<Case> all() {
+    var table = new MisuseCases();
+    table.operations();
+    table.ranges();
+    return table.cases;
+  }
+
+  private void operations() {
+    var c = new ConvolutionShape(2, 5, 5, 3, 4, 3, 1, 1);
+    Slot x = Slot.of("x", FLOAT32, c.inputCount());
+    Slot w = Slot.of("w", FLOAT32, c.weightCount());
+    Slot b = Slot.of("b", FLOAT32, c.outputChannels());
+    Slot y = Slot.of("y", FLOAT32, c.outputCount());
+    Slot dy = Slot.of("dy", FLOAT32, c.outputCount());
+    Slot dx = Slot.of("dx", FLOAT32, c.inputCount());
+    Slot dw = Slot.of("dw", FLOAT32, c.weightCount());
+    Slot db = Slot.of("db", FLOAT32, c.outputChannels());
+    Slot perExample = Slot.of("squared norms", FLOAT32, 2);
+    operation(
+        Op.CONVOLUTION,
+        "convolution forward",
+        (k, o) -> {
+          try (Convolution op = k.convolution(c)) {
+            op.forward(o[0], o[1], o[2], o[3]);
+          }
+        },
+        x,
+        w,
+        b,
+        y);
+    operation(
+        Op.CONVOLUTION,
+        "convolution backward to data",
+        (k, o) -> {
+          try (Convolution op = k.convolution(c)) {
+            op.backwardData(o[0], o[1], o[2]);
+          }
+        },
+        dy,
+        w,
+        dx);
+    operation(
+        Op.CONVOLUTION,
+        "convolution backward to weights",
+        (k, o) -> {
+          try (Convolution op = k.convolution(c)) {
+            op.backwardWeights(o[0], o[1], o[2], o[3]);
+          }
+        },
+        x,
+        dy,
+        dw,
+        db);
+    operation(
+        Op.CONVOLUTION_GRADIENT_NORMS,
+        "convolution gradient norms",
+        (k, o) -> {
+          try (Convolution op = k.convolution(c)) {
+            op.addExampleSquaredNorms(o[0], o[1], o[2]);
+          }
+        },
+        x,
+        dy,
+        perExample);
+    linear();
+    var p = new PoolShape(2, 4, 4, 3, 2, 2);
+    operation(
+        Op.MAX_POOL,
+        "max-pool forward",
+        (k, o) -> {
+          try (MaxPool op = k.maxPool(p)) {
+            op.forward(o[0], o[1]);
+          }
+        },
+        Slot.of("x", FLOAT32, p.inputCount()),
+        Slot.of("y", FLOAT32, p.outputCount()));
+    operation(
+        Op.MAX_POOL,
+        "max-pool backward",
+        (k, o) -> {
+          try (MaxPool op = k.maxPool(p)) {
+            op.backward(o[0], o[1]);
+          }
+        },
+        Slot.of("dy", FLOAT32, p.outputCount()),
+        Slot.of("dx", FLOAT32, p.inputCount()));
+    elementwise();
+    operation(
+        Op.LOSS_LAYER,
+        "loss layer",
+        (k, o) -> k.lossLayer(3, 5, o[0], o[1], o[2], 1f, o[3], o[4], o[5], o[6]),
+        Slot.of("logits", FLOAT32, 15),
+        Slot.of("labels", INT32, 3),
+        new Slot("weights", FLOAT32, 3, true),
+        Slot.of("losses", FLOAT32, 3),
+        Slot.of("norms", FLOAT32, 3),
+        new Slot("gradients", FLOAT32, 15, true),
+        Slot.of("correctness", UINT8, 3));
+    operation(
+        Op.GATHER,
+        "gather",
+        (k, o) -> k.gather(o[0], 6, o[1], o[2], o[3], o[4]),
+        Slot.of("images", UINT8, 24),
+        Slot.of("indices", INT32, 5),
+        Slot.of("scale", FLOAT32, 3),
+        Slot.of("shift", FLOAT32, 3),
+        Slot.of("batch", FLOAT32, 30));
+  }
+
+  private void linear() {
+    var s = new LinearShape(3, 4, 5);
+    Slot x = Slot.of("x", FLOAT32, 12);
+    Slot w = Slot.of("w", FLOAT32, 20);
+    Slot dy = Slot.of("dy", FLOAT32, 15);
+    operation(
+        Op.LINEAR,
+        "linear forward",
+        (k, o) -> {
+          try (Linear op = k.linear(s)) {
+            op.forward(o[0], o[1], o[2], o[3]);
+          }
+        },
+        x,
+        w,
+        Slot.of("b", FLOAT32, 5),
+        Slot.of("y", FLOAT32, 15));
+    operation(
+        Op.LINEAR,
+        "linear backward to data",
+        (k, o) -> {
+          try (Linear op = k.linear(s)) {
+            op.backwardData(o[0], o[1], o[2]);
+          }
+        },
+        dy,
+        w,
+        Slot.of("dx", FLOAT32, 12));
+    operation(
+        Op.LINEAR,
+        "linear backward to weights",
+        (k, o) -> {
+          try (Linear op = k.linear(s)) {
+            op.backwardWeights(o[0], o[1], o[2], o[3]);
+          }
+        },
+        x,
+        dy,
+        Slot.of("dw", FLOAT32, 20),
+        Slot.of("db", FLOAT32, 5));
+    operation(
+        Op.LINEAR_GRADIENT_NORMS,
+        "linear gradient norms",
+        (k, o) -> {
+          try (Linear op = k.linear(s)) {
+            op.addExampleSquaredNorms(o[0], o[1], o[2]);
+          }
+        },
+        x,
+        dy,
+        Slot.of("squared norms", FLOAT32, 3));
+  }
+
+  private void elementwise() {
+    operation(
+        Op.RELU,
+        "relu",
+        (k, o) -> k.relu(o[0], o[1]),
+        Slot.of("x", FLOAT32, 7),
+        Slot.of("y", FLOAT32, 7));
+    operation(
+        Op.RELU,
+        "relu backward",
+        (k, o) -> k.reluBackward(o[0], o[1], o[2]),
+        Slot.of("y", FLOAT32, 7),
+        Slot.of("dy", FLOAT32, 7),
+        Slot.of("dx", FLOAT32, 7));
+    operation(
+        Op.SGD,
+        "sgd",
+        (k, o) -> k.sgd(o[0], o[1], o[2], 0.1f, 0.9f, 0f),
+        Slot.of("w", FLOAT32, 7),
+        Slot.of("u", FLOAT32, 7),
+        Slot.of("g", FLOAT32, 7));
+    operation(
+        Op.SQUARED_NORM, "squared norm", (k, o) -> k.squaredNorm(o[0]), Slot.of("x", FLOAT32, 7));
+    operation(
+        Op.ROW_SQUARED_NORMS,
+        "row squared norms",
+        (k, o) -> k.rowSquaredNorms(o[0], o[1]),
+        Slot.of("x", FLOAT32, 15), // one row more does not divide it either
+        Slot.of("squared norms", FLOAT32, 3));
+  }
+
+  private void operation(Op op, String name, Call call, Slot... slots) {
+    add(op, name + " accepts operands that fit", (k, t) -> tryOut(k, slots, call));
+    for (int i = 0; i < slots.length; i++) {
+      int at = i;
+      Slot slot = slots[i];
+      if (!slot.optional()) {
+        add(
+            op,
+            name + " without " + slot.name(),
+            (k, t) -> refused(k, call, name, slots, at, null, slot.name()));
+      }
+      DType wrong = slot.type() == INT32 ? FLOAT32 : INT32;
+      add(
+          op,
+          name + " with " + slot.name() + " of the wrong type",
+          (k, t) -> {
+            try (Buffer buffer = k.allocate(wrong, slot.count())) {
+              refused(k, call, name, slots, at, buffer, slot.name());
+            }
+          });
+      // One operand sets the count of others: which of them is blamed is open, but one is. An
+      // operand without others fits at any count.
+      if (slots.length > 1) {
+        add(
+            op,
+            name + " with one element too many in " + slot.name(),
+            (k, t) -> {
+              try (Buffer buffer = k.allocate(slot.type(), slot.count() + 1)) {
+                refused(k, call, name, slots, at, buffer, "");
+              }
+            });
+      }
+      add(
+          op,
+          name + " with " + slot.name() + " closed",
+          (k, t) -> {
+            Buffer[] operands = allocate(k, slots);
+            try {
+              operands[at].close();
+              assertThrows(IllegalStateException.class, () -> call.run(k, operands));
+            } finally {
+              close(operands);
+            }
+          });
+    }
+  }
+
+  private static void tryOut(Backend backend, Slot[] slots, Call call) {
+    Buffer[] operands = allocate(backend, slots);
+    try {
+      call.run(backend, operands);
+    } finally {
+      close(operands);
+    }
+  }
+
+  private static void refused(
+      Backend backend,
+      Call call,
+      String name,
+      Slot[] slots,
+      int at,
+      Buffer wrong,
+      String operandNamed) {
+    Buffer[] operands = allocate(backend, slots);
+    try {
+      Buffer[] given = operands.clone();
+      given[at] = wrong;
+      var error = assertThrows(IllegalArgumentException.class, () -> call.run(backend, given));
+      String text = String.valueOf(error.getMessage());
+      assertTrue(text.contains(name), "names " + name + ": " + text);
+      assertTrue(text.contains(operandNamed), "names " + operandNamed + ": " + text);
+      assertTrue(
+          Arrays.stream(slots).anyMatch(s -> text.contains(s.name())), "names an operand: " + text);
+    } finally {
+      close(operands);
+    }
+  }
+
+  private static Buffer[] allocate(Backend backend, Slot[] slots) {
+    return Arrays.stream(slots)
+        .map(s -> backend.allocate(s.type(), s.count()))
+        .toArray(Buffer[]::new);
+  }
+
+  private static void close(Buffer[] buffers) {
+    for (Buffer buffer : buffers) {
+      buffer.close();
+    }
+  }
+
+  private void ranges() {
+    // The first row, and the last of enough rows for every thread to have some.
+    for (int rows : new int[] {1, 20_011}) {
+      for (int label : new int[] {-1, 10, Integer.MIN_VALUE, Integer.MAX_VALUE}) {
+        add(
+            Op.LOSS_LAYER,
+            "label " + label + " in the last of " + rows + " rows",
+            (k, t) -> badLabel(k, rows, label));
+      }
+    }
+    for (int rows : new int[] {1, 20_011}) {
+      for (int index : new int[] {-1, 4, Integer.MIN_VALUE, Integer.MAX_VALUE}) {
+        add(
+            Op.GATHER,
+            "index " + index + " in the last of " + rows + " slots",
+            (k, t) -> badIndex(k, rows, index));
+      }
+    }
+    add(
+        Op.LOSS_LAYER,
+        "fewer than two classes",
+        (k, t) ->
+            assertThrows(
+                IllegalArgumentException.class,
+                () -> k.lossLayer(1, 1, null, null, null, 1f, null, null, null, null)));
+  }
+
+  private static void badLabel(Backend backend, int rows, int label) {
+    int[] labels = new int[rows];
+    labels[rows - 1] = label;
+    try (Buffer logits = backend.allocate(FLOAT32, rows * 10L);
+        Buffer classes = backend.allocate(INT32, rows);
+        Buffer losses = backend.allocate(FLOAT32, rows);
+        Buffer norms = backend.allocate(FLOAT32, rows);
+        Buffer flags = backend.allocate(UINT8, rows)) {
+      classes.upload(labels);
+      var error =
+          assertThrows(
+              IndexOutOfBoundsException.class,
+              () ->
+                  backend.lossLayer(
+                      rows, 10, logits, classes, null, 1f, losses, norms, null, flags));
+      String text = String.valueOf(error.getMessage());
+      assertTrue(text.contains("label " + label), text);
+    }
+  }
+
+  private static void badIndex(Backend backend, int rows, int index) {
+    int[] indices = new int[rows];
+    indices[rows - 1] = index;
+    try (Buffer images = backend.allocate(UINT8, 4 * 12L);
+        Buffer chosen = backend.allocate(INT32, rows);
+        Buffer scale = backend.allocate(FLOAT32, 3);
+        Buffer shift = backend.allocate(FLOAT32, 3);
+        Buffer batch = backend.allocate(FLOAT32, rows * 12L)) {
+      chosen.upload(indices);
+      var error =
+          assertThrows(
+              IndexOutOfBoundsException.class,
+              () -> backend.gather(images, 12, chosen, scale, shift, batch));
+      String text = String.valueOf(error.getMessage());
+      assertTrue(text.contains("index " + index), text);
+    }
+  }
+
+  private void add(Op op, String name, BiConsumer<Backend, Trial> body) {
+    cases.add(new Case(op, name, body));
+  }
+}

@@ -1,0 +1,66 @@
+package dev.rais.sampling;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.rais.RandomTest;
+import java.util.BitSet;
+import org.junit.jupiter.api.Test;
+
+/** Uniform sampling visits everything once an epoch, or draws independently. */
+class UniformSamplerTest extends RandomTest {
+  @Test
+  void shuffledMinibatchesCrossEpochBordersAndStillVisitEachExampleOnceAnEpoch() {
+    int n = 103;
+    int m = 10;
+    try (UniformSampler sampler = new UniformSampler(n, 5, DrawMode.ROUNDS)) {
+      int[] stream = new int[5 * n / m * m];
+      for (int t = 0; t < stream.length / m; t++) {
+        System.arraycopy(sampler.draw(m).indices(), 0, stream, t * m, m);
+      }
+      for (int epoch = 0; epoch < 4; epoch++) {
+        BitSet seen = new BitSet();
+        for (int k = 0; k < n; k++) {
+          seen.set(stream[epoch * n + k]);
+        }
+        assertEquals(n, seen.cardinality(), "distinct examples in epoch " + epoch);
+      }
+    }
+  }
+
+  @Test
+  void independentDrawsAreUniform() {
+    try (UniformSampler sampler = new UniformSampler(50, seed(), DrawMode.IID)) {
+      long[] counts = new long[50];
+      for (int t = 0; t < 1000; t++) {
+        for (int i : sampler.draw(50).indices()) {
+          counts[i]++;
+        }
+      }
+      assertUniform(counts);
+    }
+  }
+
+  @Test
+  void everyStepCountsAsOne() {
+    try (UniformSampler sampler = new UniformSampler(50, 1, DrawMode.ROUNDS)) {
+      for (int t = 0; t < 7; t++) {
+        sampler.observe(sampler.draw(8), Observation.NONE);
+      }
+      assertEquals(7, sampler.effectiveIterations());
+      assertEquals(1, sampler.gainRatio());
+      assertEquals(0.3 * 6, sampler.learningRate(t -> 0.3 * t), 1e-12);
+    }
+  }
+
+  @Test
+  void refusesMinibatchesThatAreEmptyOrLargerThanTheData() {
+    try (UniformSampler sampler = new UniformSampler(50, 1, DrawMode.ROUNDS)) {
+      for (int m : new int[] {-1, 0, 51}) {
+        var e = assertThrows(IllegalArgumentException.class, () -> sampler.draw(m));
+        assertTrue(e.getMessage().contains(Integer.toString(m)), e.getMessage());
+      }
+    }
+  }
+}
