@@ -1,0 +1,19 @@
+package dev.rais.bench;
+
+import dev.rais.bench.ops.OpsBench;
+import dev.rais.bench.peers.PeersBench;
+import dev.rais.bench.peers.SelfBench;
+import java.util.List;
+
+/** All benchmarks. */
+final class Benches {
+  private Benches() {}
+
+  /** New commands, in the order they are listed. */
+  static List<Bench> all() {
+    return List.of(
+        new PeersBench(), //
+        new SelfBench(),
+        new OpsBench());
+  }
+}

@@ -1,0 +1,63 @@
+package dev.rais.bench;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import org.junit.jupiter.api.Test;
+import picocli.CommandLine;
+
+class BenchTest {
+  private final StringWriter out = new StringWriter();
+  private final StringWriter err = new StringWriter();
+
+  private int run(String... args) {
+    return Main.run(args, new PrintWriter(out, true), new PrintWriter(err, true));
+  }
+
+  @Test
+  void withoutArgumentsEveryBenchIsListedWithOneLine() {
+    assertEquals(0, run());
+    for (Bench bench : Benches.all()) {
+      var spec = new CommandLine(bench).getCommandSpec();
+      String line = "  %-8s %s".formatted(spec.name(), spec.usageMessage().description()[0]);
+      assertTrue(out.toString().lines().anyMatch(line::equals), () -> line + " not in\n" + out);
+    }
+  }
+
+  @Test
+  void anUnknownBenchIsWrongUsageAndTheNearestIsNamed() {
+    assertEquals(2, run("pers"));
+    assertEquals("there is no bench 'pers'; did you mean 'peers'?", err.toString().strip());
+  }
+
+  @Test
+  void anUnknownModelIsWrongUsageAndTheNearestIsNamed() {
+    assertEquals(2, run("self", "--model", "lenet"));
+    assertEquals("self: there is no model 'lenet'; did you mean 'lenet5'?", err.toString().strip());
+  }
+
+  @Test
+  void moreImagesInAStepThanThereAreIsWrongUsage() {
+    assertEquals(2, run("peers", "--batch", "64", "--examples", "10"));
+    assertEquals(
+        "peers: --examples must be at least --batch, but 10 is less than 64",
+        err.toString().strip());
+  }
+
+  @Test
+  void twoStepsOfOurSideGiveOneObjectOnTheLastLine() throws Exception {
+    assertEquals(
+        0, run("self --steps 2 --rounds 1 --batch 16 --examples 64 --threads 1 --json".split(" ")));
+    JsonNode json = new ObjectMapper().readTree(out.toString().lines().toList().getLast());
+    assertEquals("self", json.get("bench").asText());
+    assertEquals("lenet5", json.get("model").asText());
+    assertEquals(16, json.get("batch").asInt());
+    assertEquals(431_080, json.get("parameters").asInt());
+    assertTrue(json.get("raisImagesPerSecond").asDouble() > 0);
+    assertTrue(Double.isFinite(json.get("lastLoss").asDouble()));
+  }
+}
