@@ -103,7 +103,7 @@ class DatasetsTest {
         assertThrows(DataException.class, () -> Datasets.load("mnist", given, locations()))
             .getMessage();
     for (Path place : locations().candidates(Datasets.require("mnist"), given)) {
-      assertTrue(message.contains("\n  " + place + " ("), message);
+      assertTrue(message.contains(place + " ("), message);
     }
     assertTrue(message.contains(given + " (lacks train-labels-idx1-ubyte[.gz], t10k"), message);
     assertTrue(message.contains("./rais data fetch mnist"), message);
