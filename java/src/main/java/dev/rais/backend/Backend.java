@@ -58,7 +58,7 @@ public abstract class Backend implements AutoCloseable {
     doRelu(x, y);
   }
 
-  /** dx = dy where y > 0, else 0; dy and dx may be the same buffer. */
+  /** dx = dy where y > 0, else 0 (either where y is NaN); dy and dx may be the same buffer. */
   public final void reluBackward(Buffer y, Buffer dy, Buffer dx) {
     long count = Shapes.count("relu backward", "y", y);
     Shapes.require("relu backward", "y", y, FLOAT32, count);

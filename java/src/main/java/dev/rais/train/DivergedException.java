@@ -22,7 +22,7 @@ public final class DivergedException extends RuntimeException {
     this.lastGoodIteration = lastGoodIteration;
   }
 
-  /** The minibatch whose loss was not finite, counted from 0. */
+  /** Minibatches trained before the loss was not finite. */
   public long iteration() {
     return iteration;
   }

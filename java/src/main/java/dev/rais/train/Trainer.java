@@ -227,10 +227,15 @@ public final class Trainer implements AutoCloseable {
     }
     double mean = sum / batchLosses.length;
     if (!Double.isFinite(mean)) {
-      network.values().upload(lastGood);
-      throw new DivergedException(iteration, (float) mean, lastGoodIteration);
+      throw diverged(mean);
     }
     loss = Double.isNaN(loss) ? mean : loss + LOSS_ALPHA * (mean - loss);
+  }
+
+  /** Restores the last good state; what remains is to throw this. */
+  private DivergedException diverged(double found) {
+    network.values().upload(lastGood);
+    return new DivergedException(iteration, (float) found, lastGoodIteration);
   }
 
   /**
@@ -271,11 +276,12 @@ public final class Trainer implements AutoCloseable {
     int n = data.train().count();
     Evaluator.Result onTrain =
         evaluator.evaluate(train, last ? Evaluator.all(n) : trainLossExamples);
-    Evaluator.Result onTest = evaluator.evaluate(test, allTest);
-    if (Double.isFinite(onTrain.loss())) {
-      network.values().download(lastGood, 0);
-      lastGoodIteration = iteration;
+    if (!Double.isFinite(onTrain.loss())) {
+      throw diverged(onTrain.loss());
     }
+    network.values().download(lastGood, 0);
+    lastGoodIteration = iteration;
+    Evaluator.Result onTest = evaluator.evaluate(test, allTest);
     double perEpoch = (double) config.batchSize() / n;
     SamplerStatistics statistics = sampler.statistics();
     return new Metrics(

@@ -6,13 +6,9 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.rais.RandomTest;
 import dev.rais.backend.Backend;
 import dev.rais.backend.Backends;
-import dev.rais.backend.Buffer;
-import dev.rais.backend.DType;
-import dev.rais.nn.BackwardPass;
 import dev.rais.nn.BoundNetwork;
 import dev.rais.nn.Models;
 import dev.rais.nn.Network;
-import dev.rais.nn.Parameter;
 import dev.rais.nn.Shape;
 import dev.rais.sampling.DrawMode;
 import dev.rais.sampling.Minibatch;
@@ -51,7 +47,7 @@ class GainRatioTest extends RandomTest {
 
       // Exact: per-example norms, full gradient, and from them all three moments.
       all.input().upload(x);
-      Pass full = new Pass(backend, network, all, N);
+      Pass full = new Pass(network, all);
       float[] ones = new float[N];
       java.util.Arrays.fill(ones, 1f);
       Observation exact = full.run(y, ones);
@@ -73,7 +69,7 @@ class GainRatioTest extends RandomTest {
       try (OracleSampler sampler =
           new OracleSampler(N, random.nextLong(), DrawMode.IID, Integer.MAX_VALUE, 100)) {
         sampler.setNorms(norms);
-        Pass pass = new Pass(backend, network, net, M);
+        Pass pass = new Pass(network, net);
         float[] batchX = new float[M * 16];
         int[] batchY = new int[M];
         double mean = 0;
@@ -93,55 +89,6 @@ class GainRatioTest extends RandomTest {
         }
         assertEquals(expected, mean, 0.03 * expected);
       }
-    }
-  }
-
-  /** Forward and backward of one batch, observed as the trainer observes it. */
-  private static final class Pass {
-    private final Backend backend;
-    private final Network network;
-    private final BoundNetwork net;
-    private final int m;
-    private final Buffer labels;
-    private final Buffer weights;
-    private final Buffer losses;
-    private final Buffer norms;
-    private final Buffer gradients;
-    private final Buffer correctness;
-    private final Buffer hidden;
-
-    Pass(Backend backend, Network network, BoundNetwork net, int m) {
-      this.backend = backend;
-      this.network = network;
-      this.net = net;
-      this.m = m;
-      labels = backend.allocate(DType.INT32, m);
-      weights = backend.allocate(DType.FLOAT32, m);
-      losses = backend.allocate(DType.FLOAT32, m);
-      norms = backend.allocate(DType.FLOAT32, m);
-      gradients = backend.allocate(DType.FLOAT32, (long) m * CLASSES);
-      correctness = backend.allocate(DType.UINT8, m);
-      hidden = backend.allocate(DType.FLOAT32, m);
-    }
-
-    Observation run(int[] y, float[] w) {
-      labels.upload(y);
-      weights.upload(w);
-      net.forward();
-      backend.lossLayer(
-          m, CLASSES, net.logits(), labels, weights, 1f / m, losses, norms, gradients, correctness);
-      net.backward(gradients, BackwardPass.gradients());
-      backend.rowSquaredNorms(net.finalInput(), hidden);
-      float[] scores = norms.toFloats();
-      float[] squares = hidden.toFloats();
-      for (int j = 0; j < m; j++) {
-        squares[j] = scores[j] * scores[j] * (squares[j] + 1);
-      }
-      double g = 0;
-      for (Parameter parameter : network.finalParameters()) {
-        g += backend.squaredNorm(parameter.gradient());
-      }
-      return new Observation(scores, squares, g);
     }
   }
 }

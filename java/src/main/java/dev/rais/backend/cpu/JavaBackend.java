@@ -26,6 +26,9 @@ public class JavaBackend extends Backend {
   /** Elements below which a second thread does not pay. */
   private static final int MINIMUM_ELEMENTS = 1 << 16;
 
+  /** Elements of a chunk of an elementwise operation: three arrays of 8 KiB. */
+  private static final int CHUNK = 2048;
+
   /** Elements summed in sequence; fixed, so that a sum does not depend on the thread count. */
   private static final int SUM_BLOCK = 4096;
 
@@ -100,13 +103,14 @@ public class JavaBackend extends Backend {
   protected void doRelu(Buffer x, Buffer y) {
     MemorySegment from = CpuBuffer.segment(x);
     MemorySegment to = CpuBuffer.segment(y);
-    workers.run(
-        Math.toIntExact(x.count()),
-        MINIMUM_ELEMENTS,
-        (begin, end) -> {
-          for (int i = begin; i < end; i++) {
-            to.setAtIndex(JAVA_FLOAT, i, Math.max(0f, from.getAtIndex(JAVA_FLOAT, i)));
+    chunks(
+        x.count(),
+        (at, count) -> {
+          float[] values = load(Scratch.Use.X, from, at, count);
+          for (int i = 0; i < count; i++) {
+            values[i] = Math.max(0f, values[i]);
           }
+          store(values, to, at, count);
         });
   }
 
@@ -115,15 +119,53 @@ public class JavaBackend extends Backend {
     MemorySegment out = CpuBuffer.segment(y);
     MemorySegment from = CpuBuffer.segment(dy);
     MemorySegment to = CpuBuffer.segment(dx);
+    chunks(
+        y.count(),
+        (at, count) -> {
+          int[] values = workers.scratch().ints(Scratch.Use.X, CHUNK);
+          int[] gradients = workers.scratch().ints(Scratch.Use.Y, CHUNK);
+          MemorySegment.copy(out, JAVA_INT, at * Float.BYTES, values, 0, count);
+          MemorySegment.copy(from, JAVA_INT, at * Float.BYTES, gradients, 0, count);
+          for (int i = 0; i < count; i++) {
+            // A float is positive exactly if its bits are, as an int; then this mask is all ones.
+            // C2 does not vectorise the conditional expression.
+            gradients[i] &= (~values[i] & -values[i]) >> 31;
+          }
+          MemorySegment.copy(gradients, 0, to, JAVA_INT, at * Float.BYTES, count);
+        });
+  }
+
+  /** Work on the elements [at, at + count) of some buffers. */
+  private interface Chunk {
+    void run(long at, int count);
+  }
+
+  /**
+   * Splits an elementwise operation over the threads, and each thread's part into chunks that stay
+   * in the first-level cache. C2 vectorises a loop over arrays from index 0, but none over several
+   * segments, so a chunk is copied into arrays and back: that takes a third of the time.
+   */
+  private void chunks(long elements, Chunk chunk) {
+    int chunks = Math.toIntExact((elements + CHUNK - 1) / CHUNK);
     workers.run(
-        Math.toIntExact(y.count()),
-        MINIMUM_ELEMENTS,
+        chunks,
+        MINIMUM_ELEMENTS / CHUNK,
         (begin, end) -> {
-          for (int i = begin; i < end; i++) {
-            float gradient = from.getAtIndex(JAVA_FLOAT, i);
-            to.setAtIndex(JAVA_FLOAT, i, out.getAtIndex(JAVA_FLOAT, i) > 0 ? gradient : 0f);
+          for (int c = begin; c < end; c++) {
+            long at = (long) c * CHUNK;
+            chunk.run(at, (int) Math.min(CHUNK, elements - at));
           }
         });
+  }
+
+  private float[] load(Scratch.Use use, MemorySegment from, long at, int count) {
+    float[] values = workers.scratch().array(use, CHUNK);
+    MemorySegment.copy(from, JAVA_FLOAT, at * Float.BYTES, values, 0, count);
+    return values;
+  }
+
+  private static void store(float[] values, MemorySegment to, long at, int count) {
+    MemorySegment.copy(values, 0, to, JAVA_FLOAT, at * Float.BYTES, count);
   }
 
   @Override
@@ -166,6 +208,7 @@ public class JavaBackend extends Backend {
         Math.toIntExact(indices.count()),
         Math.max(1, MINIMUM_ELEMENTS / imageSize),
         (begin, end) -> {
+          byte[] bytes = new byte[imageSize];
           float[] row = new float[imageSize];
           for (int j = begin; j < end; j++) {
             int index = chosen.getAtIndex(JAVA_INT, j);
@@ -173,11 +216,19 @@ public class JavaBackend extends Backend {
               throw new IndexOutOfBoundsException(
                   "gather: index " + index + " at slot " + j + " of a data set of " + count);
             }
-            long base = (long) index * imageSize;
-            for (int k = 0; k < imageSize; k += channels) {
-              for (int c = 0; c < channels; c++) {
-                int pixel = pixels.get(JAVA_BYTE, base + k + c) & 0xff;
-                row[k + c] = pixel * scales[c] + shifts[c];
+            MemorySegment.copy(pixels, JAVA_BYTE, (long) index * imageSize, bytes, 0, imageSize);
+            for (int k = 0; k < imageSize; k++) {
+              row[k] = bytes[k] & 0xff;
+            }
+            if (channels == 1) {
+              for (int k = 0; k < imageSize; k++) {
+                row[k] = row[k] * scales[0] + shifts[0];
+              }
+            } else {
+              for (int k = 0; k < imageSize; k += channels) {
+                for (int c = 0; c < channels; c++) {
+                  row[k + c] = row[k + c] * scales[c] + shifts[c];
+                }
               }
             }
             MemorySegment.copy(row, 0, out, JAVA_FLOAT, (long) j * imageSize * 4, imageSize);
@@ -191,18 +242,21 @@ public class JavaBackend extends Backend {
     MemorySegment weights = CpuBuffer.segment(w);
     MemorySegment velocities = CpuBuffer.segment(u);
     MemorySegment gradients = CpuBuffer.segment(g);
-    workers.run(
-        Math.toIntExact(w.count()),
-        MINIMUM_ELEMENTS,
-        (begin, end) -> {
-          for (int i = begin; i < end; i++) {
-            float weight = weights.getAtIndex(JAVA_FLOAT, i);
-            float gradient = gradients.getAtIndex(JAVA_FLOAT, i) + weightDecay * weight;
-            float velocity =
-                momentum * velocities.getAtIndex(JAVA_FLOAT, i) - learningRate * gradient;
-            velocities.setAtIndex(JAVA_FLOAT, i, velocity);
-            weights.setAtIndex(JAVA_FLOAT, i, weight + velocity);
+    chunks(
+        w.count(),
+        (at, count) -> {
+          float[] weight = load(Scratch.Use.X, weights, at, count);
+          float[] velocity = load(Scratch.Use.Y, velocities, at, count);
+          float[] gradient = load(Scratch.Use.Z, gradients, at, count);
+          for (int i = 0; i < count; i++) {
+            float total = gradient[i] + weightDecay * weight[i];
+            velocity[i] = momentum * velocity[i] - learningRate * total;
           }
+          for (int i = 0; i < count; i++) {
+            weight[i] += velocity[i];
+          }
+          store(velocity, velocities, at, count);
+          store(weight, weights, at, count);
         });
   }
 

@@ -27,10 +27,17 @@ final class Scratch {
     /** A matrix of products between the positions of one example. */
     GRAM,
     /** One row of sums. */
-    SUMS
+    SUMS,
+    /** First operand of an elementwise operation. */
+    X,
+    /** Second operand of an elementwise operation. */
+    Y,
+    /** Third operand of an elementwise operation. */
+    Z
   }
 
   private final Map<Use, float[]> arrays = new EnumMap<>(Use.class);
+  private final Map<Use, int[]> ints = new EnumMap<>(Use.class);
   private final Map<Use, float[][]> matrices = new EnumMap<>(Use.class);
 
   /** An array of at least this size. */
@@ -39,6 +46,16 @@ final class Scratch {
     if (array == null || array.length < size) {
       array = new float[size];
       arrays.put(use, array);
+    }
+    return array;
+  }
+
+  /** An array of integers of at least this size. */
+  int[] ints(Use use, int size) {
+    int[] array = ints.get(use);
+    if (array == null || array.length < size) {
+      array = new int[size];
+      ints.put(use, array);
     }
     return array;
   }
