@@ -1,29 +1,23 @@
 package dev.rais.sampling;
 
 /**
- * Running means of the gradient norm, over all examples (ḡ) and by class, and the copies of them
- * that are frozen at each refresh (docs/algorithm.md §3).
+ * Running means of the gradient norm, over all examples (ḡ) and by class (docs/algorithm.md §3).
  */
 final class ClassMeans {
   private static final double ALPHA = 0.01;
   private static final double CLASS_ALPHA_MAX = 0.5;
 
-  private final int[] labels;
   private final double[] means;
   private final boolean[] seen;
   private final double[] batchNorms;
   private final double[] batchWeights;
-  private final float[] frozen;
   private double mean = Double.NaN;
-  private float frozenMean;
 
-  ClassMeans(int[] labels, int classes) {
-    this.labels = labels;
+  ClassMeans(int classes) {
     means = new double[classes];
     seen = new boolean[classes];
     batchNorms = new double[classes];
     batchWeights = new double[classes];
-    frozen = new float[classes];
   }
 
   boolean isEmpty() {
@@ -31,13 +25,13 @@ final class ClassMeans {
   }
 
   /** Takes in a minibatch: weighted norms, so that the means are those of the whole set. */
-  void observe(Minibatch batch, float[] norms) {
+  void observe(Minibatch batch, int[] labels, float[] norms) {
     java.util.Arrays.fill(batchNorms, 0);
     java.util.Arrays.fill(batchWeights, 0);
     double sum = 0;
     double weight = 0;
     for (int j = 0; j < norms.length; j++) {
-      double w = batch.weights()[j];
+      double w = batch.importance[j];
       int k = labels[batch.indices()[j]];
       batchNorms[k] += w * norms[j];
       batchWeights[k] += w;
@@ -58,21 +52,31 @@ final class ClassMeans {
     }
   }
 
-  /** Makes the current means the frozen ones. */
-  void freeze() {
-    frozenMean = (float) mean;
+  /** The means as they stand. */
+  FrozenMeans freeze() {
+    float[] ofClass = new float[means.length];
     for (int k = 0; k < means.length; k++) {
-      frozen[k] = (float) (seen[k] ? means[k] : mean);
+      ofClass[k] = (float) (seen[k] ? means[k] : mean);
     }
+    return new FrozenMeans((float) mean, ofClass);
   }
 
-  /** Frozen ḡ. */
-  float mean() {
-    return frozenMean;
+  void save(SamplerState state) {
+    state.put("means", means);
+    int[] flags = new int[seen.length];
+    for (int k = 0; k < flags.length; k++) {
+      flags[k] = seen[k] ? 1 : 0;
+    }
+    state.put("means.seen", flags);
+    state.put("means.mean", mean);
   }
 
-  /** Frozen mean of an example's class. */
-  float ofExample(int index) {
-    return frozen[labels[index]];
+  void load(SamplerState state) {
+    System.arraycopy(state.doubles("means", means.length), 0, means, 0, means.length);
+    int[] flags = state.ints("means.seen", seen.length);
+    for (int k = 0; k < flags.length; k++) {
+      seen[k] = flags[k] != 0;
+    }
+    mean = state.doubles("means.mean", 1)[0];
   }
 }

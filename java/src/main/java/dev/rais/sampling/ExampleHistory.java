@@ -27,19 +27,50 @@ final class ExampleHistory implements AutoCloseable {
   private static final int AVERAGE_AT = 8;
   private static final int VISITS_AT = 12;
 
-  private final Arena arena = Arena.ofShared();
-  private final MemorySegment records;
-  private final int n;
+  private Arena arena = Arena.ofShared();
+  private MemorySegment records;
+  private int capacity;
   private long seen;
 
-  ExampleHistory(int n) {
-    this.n = n;
-    records = arena.allocate((long) BYTES * n, 64);
+  ExampleHistory(int capacity) {
+    this.capacity = capacity;
+    records = arena.allocate((long) BYTES * capacity, 64);
   }
 
-  /** Share of examples that were never visited. */
-  double unseenShare() {
+  /** Makes room for at least {@code size} examples, so that adding one costs O(1) on average. */
+  void grow(int size) {
+    if (size > capacity) {
+      int larger = (int) Math.min(Integer.MAX_VALUE - 8L, 2L * size);
+      Arena next = Arena.ofShared();
+      MemorySegment copy = next.allocate((long) BYTES * larger, 64);
+      copy.copyFrom(records);
+      arena.close();
+      arena = next;
+      records = copy;
+      capacity = larger;
+    }
+  }
+
+  /** Share of {@code n} examples that were never visited. */
+  double unseenShare(int n) {
     return (double) (n - seen) / n;
+  }
+
+  void save(SamplerState state) {
+    state.put("history.seen", seen);
+    state.put("history", records);
+  }
+
+  void load(SamplerState state, int size) {
+    grow(size);
+    MemorySegment saved = state.bytes("history");
+    if (saved.byteSize() < (long) BYTES * size) {
+      throw new IllegalArgumentException("the history of a state is too short");
+    }
+    grow((int) (saved.byteSize() / BYTES));
+    records.fill((byte) 0);
+    records.copyFrom(saved);
+    seen = state.longs("history.seen", 1)[0];
   }
 
   int visits(int index) {

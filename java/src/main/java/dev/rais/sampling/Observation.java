@@ -4,8 +4,8 @@ package dev.rais.sampling;
  * What a training step tells the sampler about its minibatch (docs/algorithm.md §4, §5). None of
  * the per-example norms contains the importance weight.
  *
- * @param scores [m] gradient norms ṽ_j, by which examples are prioritised: usually the loss layer's
- *     ‖softmax − y‖
+ * @param scores [m] what the sampler's {@link ImportanceSampler#score} asks for: gradient norms
+ *     ṽ_j, usually the loss layer's ‖softmax − y‖, or losses
  * @param momentNormsSquared [m] N_j², squared per-example gradient norms of the layer that the gain
  *     ratio is estimated from
  * @param batchGradientNormSquared ‖g‖² of that same layer's weighted minibatch gradient
@@ -13,31 +13,89 @@ package dev.rais.sampling;
 public record Observation(
     float[] scores, float[] momentNormsSquared, double batchGradientNormSquared) {
 
-  /** For samplers that look at no norms. */
-  public static final Observation NONE = new Observation(new float[0], new float[0], 0);
+  private static final float[] EMPTY = {};
 
-  void check(int m) {
-    if (scores.length != m || momentNormsSquared.length != m) {
+  /** For samplers that want nothing. */
+  public static final Observation NONE = new Observation(EMPTY, EMPTY, 0);
+
+  /** For samplers that want scores alone. */
+  public static Observation ofScores(float[] scores) {
+    return new Observation(scores, EMPTY, 0);
+  }
+
+  /**
+   * An observation from the gradients of the logits alone: scores ‖δ_j‖, and the moments of the
+   * final bias, whose per-example gradient is δ_j itself and whose minibatch gradient is (1/m) Σ
+   * w_j δ_j.
+   *
+   * @param batch the minibatch
+   * @param logitGradients [m, K] δ_j = ∂f_j/∂z_j, row by row, without importance weights
+   * @param classes K
+   * @throws IllegalArgumentException if there are not m · K gradients
+   */
+  public static Observation ofLogitGradients(Minibatch batch, float[] logitGradients, int classes) {
+    int m = batch.size();
+    if (classes < 1 || logitGradients.length != (long) m * classes) {
       throw new IllegalArgumentException(
-          "a minibatch of %d needs as many norms, not %d scores and %d moment norms"
-              .formatted(m, scores.length, momentNormsSquared.length));
+          "a minibatch of %d with %d classes needs %d logit gradients, not %d"
+              .formatted(m, classes, (long) m * classes, logitGradients.length));
     }
+    float[] norms = new float[m];
+    float[] squares = new float[m];
+    double[] mean = new double[classes];
     for (int j = 0; j < m; j++) {
-      check("score", j, scores[j]);
-      check("squared moment norm", j, momentNormsSquared[j]);
+      double square = 0;
+      double w = batch.weights()[j];
+      for (int k = 0; k < classes; k++) {
+        double g = logitGradients[j * classes + k];
+        square += g * g;
+        mean[k] += w * g / m;
+      }
+      norms[j] = (float) Math.sqrt(square);
+      squares[j] = (float) square;
     }
-    if (!(batchGradientNormSquared >= 0 && batchGradientNormSquared <= Double.MAX_VALUE)) {
-      throw new IllegalArgumentException(
-          "the squared minibatch gradient norm must be finite and not negative, but is "
-              + batchGradientNormSquared);
+    double batchSquare = 0;
+    for (double g : mean) {
+      batchSquare += g * g;
+    }
+    return new Observation(norms, squares, batchSquare);
+  }
+
+  /** Checks what a sampler wants of this. */
+  void check(Minibatch batch, ScoreKind kind, boolean moments) {
+    if (kind != ScoreKind.NONE) {
+      checkLength("scores", scores.length, batch);
+      boolean signed = kind == ScoreKind.LOSS;
+      for (int j = 0; j < scores.length; j++) {
+        check("score", batch, j, scores[j], signed);
+      }
+    }
+    if (moments) {
+      checkLength("squared moment norms", momentNormsSquared.length, batch);
+      for (int j = 0; j < momentNormsSquared.length; j++) {
+        check("squared moment norm", batch, j, momentNormsSquared[j], false);
+      }
+      if (!(batchGradientNormSquared >= 0 && batchGradientNormSquared <= Double.MAX_VALUE)) {
+        throw new IllegalArgumentException(
+            "the squared minibatch gradient norm must be finite and not negative, but is "
+                + batchGradientNormSquared);
+      }
     }
   }
 
-  private static void check(String what, int slot, float value) {
-    if (!(value >= 0 && value <= Float.MAX_VALUE)) {
+  private static void checkLength(String what, int length, Minibatch batch) {
+    if (length != batch.size()) {
       throw new IllegalArgumentException(
-          "the %s in slot %d must be finite and not negative, but is %s"
-              .formatted(what, slot, value));
+          "a minibatch of %d needs as many %s, not %d".formatted(batch.size(), what, length));
+    }
+  }
+
+  private static void check(String what, Minibatch batch, int slot, float value, boolean signed) {
+    if (!(signed || value >= 0) || !(Math.abs(value) <= Float.MAX_VALUE)) {
+      throw new IllegalArgumentException(
+          "the %s in slot %d (example %d) must be finite%s, but is %s"
+              .formatted(
+                  what, slot, batch.indices()[slot], signed ? "" : " and not negative", value));
     }
   }
 }

@@ -10,9 +10,15 @@ package dev.rais.sampling;
  * @param gainMax r_max: bound of the gain ratio, at least 1
  * @param async whether a newly trained set is used as soon as it is ready. False waits for it at a
  *     fixed iteration, so that a seed repeats exactly
+ * @param caution whether draws are uniform while the measured gain says that others do not pay
  */
 public record RaisOptions(
-    DrawMode draw, int recordCapacity, double roundFraction, double gainMax, boolean async) {
+    DrawMode draw,
+    int recordCapacity,
+    double roundFraction,
+    double gainMax,
+    boolean async,
+    boolean caution) {
   /** Checks the ranges. */
   public RaisOptions {
     java.util.Objects.requireNonNull(draw);
@@ -26,33 +32,38 @@ public record RaisOptions(
     }
   }
 
-  /** The defaults: rounds of n/2 draws, |D| = 20,000, r_max = 10, repeatable. */
+  /** The defaults: rounds of n/2 draws, |D| = 20,000, r_max = 10, repeatable, cautious. */
   public static RaisOptions defaults() {
-    return new RaisOptions(DrawMode.ROUNDS, 0, 0.5, 10, false);
+    return new RaisOptions(DrawMode.ROUNDS, 0, 0.5, 10, false, true);
   }
 
   /** With another way of drawing. */
   public RaisOptions withDraw(DrawMode mode) {
-    return new RaisOptions(mode, recordCapacity, roundFraction, gainMax, async);
+    return new RaisOptions(mode, recordCapacity, roundFraction, gainMax, async, caution);
   }
 
   /** With another record capacity |D|. */
   public RaisOptions withRecordCapacity(int capacity) {
-    return new RaisOptions(draw, capacity, roundFraction, gainMax, async);
+    return new RaisOptions(draw, capacity, roundFraction, gainMax, async, caution);
   }
 
   /** With another share K/n. */
   public RaisOptions withRoundFraction(double fraction) {
-    return new RaisOptions(draw, recordCapacity, fraction, gainMax, async);
+    return new RaisOptions(draw, recordCapacity, fraction, gainMax, async, caution);
   }
 
   /** With another bound of the gain ratio. */
   public RaisOptions withGainMax(double bound) {
-    return new RaisOptions(draw, recordCapacity, roundFraction, bound, async);
+    return new RaisOptions(draw, recordCapacity, roundFraction, bound, async, caution);
   }
 
   /** With or without waiting for a newly trained set. */
   public RaisOptions withAsync(boolean whenReady) {
-    return new RaisOptions(draw, recordCapacity, roundFraction, gainMax, whenReady);
+    return new RaisOptions(draw, recordCapacity, roundFraction, gainMax, whenReady, caution);
+  }
+
+  /** With or without falling back to uniform draws. */
+  public RaisOptions withCaution(boolean cautious) {
+    return new RaisOptions(draw, recordCapacity, roundFraction, gainMax, async, cautious);
   }
 }

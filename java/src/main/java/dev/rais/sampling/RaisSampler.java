@@ -3,51 +3,90 @@ package dev.rais.sampling;
 import static dev.rais.sampling.ExampleHistory.FEATURES;
 import static dev.rais.sampling.ExampleHistory.NEVER_SEEN;
 
+import java.util.Arrays;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 
 /**
  * Robust approximate importance sampling (docs/algorithm.md; Johnson and Guestrin, NeurIPS 2018).
  *
- * <p>Draws are uniform until the first uncertainty set is trained. From then on p_i ∝ v_i, the
- * robust value that the set gives for the example's features. The set is trained again and again on
- * the last |D| observations by a thread of its own; what it found is applied at an iteration that
- * is fixed when the training starts.
+ * <p>Draws are uniform until the first uncertainty set is trained. From then on p_i ∝ u_i v_i, v_i
+ * the robust value that the set gives for the example's features. The set is trained again and
+ * again on the last |D| observations by a thread of its own; what it found is applied at an
+ * iteration that is fixed when the training starts. With rounds that thread also gives every
+ * example its new value and makes the next round, while the present one is used up; norms observed
+ * meanwhile are remembered when it is done.
+ *
+ * <p>A cautious sampler (the default) draws shuffled epochs while the measured gain ratio says that
+ * importance sampling does not pay, and keeps measuring what it would be worth.
+ *
+ * <p>Memory off the Java heap: 16 bytes per example of history and 4.6 for each distribution (two
+ * with rounds); on it the labels, and 4 bytes for weights of the objective where there are any.
  */
-public final class RaisSampler implements ImportanceSampler {
-  /** v is raised to this share of its mean, so that no weight exceeds 1,000 times the mean. */
-  private static final double FLOOR = 0.001;
-
+public final class RaisSampler extends AbstractSampler {
   /** Below this share of never-seen examples, their feature is dropped. */
   private static final double UNSEEN_SHARE = 0.05;
 
   private static final int DEFAULT_CAPACITY = 20_000;
 
-  /** Minibatches between the start of a training and its application. */
+  /** Most minibatches between the start of a training and its application. */
   private static final int LAG = 16;
 
-  private final int n;
+  /** A round's preparation starts when this share of it is left, if that is less than the lag. */
+  private static final int LAG_SHARE = 16;
+
+  /** Weighted minibatches before their gain is judged: two time constants of its averages. */
+  private static final int TRIAL = 200;
+
+  /** Below this estimated gain ratio importance sampling is taken not to pay. */
+  private static final double PAYS_NOT = 1.05;
+
+  /** Above this estimated gain ratio it is tried again. */
+  private static final double PAYS_AGAIN = 1.1;
+
   private final RaisOptions options;
+  private final int classes;
+  private final long seed;
   private final ExampleHistory history;
   private final ClassMeans means;
   private final RecordRing ring;
   private final GainEstimator gain;
   private final UniformDraws uniform;
-  private final SumTree tree;
-  private final WeightedDraws weighted;
+  private final IndependentDraws independent;
   private final ExecutorService trainer;
+  private int[] labels;
 
-  /** The set in force; null while draws are uniform. */
-  private UncertaintySet set;
+  /** What the features of minibatches are made from; null before the first norms. */
+  private FrozenMeans frozen;
 
-  private double errorScale;
-  private float floor;
-  private SetTraining training;
-  private long drawn;
+  /** The refresh in force; null while draws are uniform. */
+  private Refresh refresh;
+
+  private Distribution distribution;
+
+  /** Where the next round's values are written; null with independent draws. */
+  private Distribution spare;
+
+  private Round round;
+  private long rounds;
+  private Preparation preparation;
+
+  /** Visits observed while a preparation reads the history: examples and norms. */
+  private int[] deferredIndices = new int[0];
+
+  private float[] deferredNorms = new float[0];
+  private int deferred;
   private long lastTrainingStart = Long.MIN_VALUE / 2;
+  private boolean cautious;
+
+  /** Draw from which on minibatches are judged: the first one weighted since the last switch. */
+  private long trialFrom;
+
+  private long trialLength;
   private long floored;
   private long refreshes;
   private long weightedIterations;
+  private long cautiousIterations;
   private float[] leafValues = new float[0];
 
   /**
@@ -59,93 +98,262 @@ public final class RaisSampler implements ImportanceSampler {
    * @param options see {@link RaisOptions}
    */
   public RaisSampler(int[] labels, int classes, long seed, RaisOptions options) {
-    this.n = labels.length;
+    this(labels, classes, null, seed, options);
+  }
+
+  /**
+   * A sampler for a weighted objective F = Σ u_i f_i / Σ u_i. Scores and moments stay those of the
+   * unweighted f_i.
+   *
+   * @param labels [n] class of each example, each in [0, classes); kept, not copied
+   * @param classes number of classes
+   * @param weights [n] u_i, finite and not negative; null for 1 each. {@link ClassWeights} has
+   *     those that balance classes
+   * @param seed the run's seed
+   * @param options see {@link RaisOptions}
+   */
+  public RaisSampler(int[] labels, int classes, float[] weights, long seed, RaisOptions options) {
+    super("rais", new Population(labels.length, weights), FEATURES);
     this.options = options;
-    uniform = new UniformDraws(n, seed);
+    this.classes = classes;
+    this.labels = labels;
+    this.seed = seed;
+    checkLabels(labels);
+    int n = labels.length;
     gain = new GainEstimator(options.gainMax());
+    uniform = new UniformDraws(population, seed);
+    independent = new IndependentDraws(seed);
     int capacity =
         options.recordCapacity() > 0 ? options.recordCapacity() : Math.min(DEFAULT_CAPACITY, n);
     ring = new RecordRing(capacity);
-    means = new ClassMeans(labels, classes);
+    means = new ClassMeans(classes);
     history = new ExampleHistory(n);
-    tree = new SumTree(n);
-    weighted = new WeightedDraws(tree, seed);
+    distribution = new Distribution(population);
+    spare = options.draw() == DrawMode.ROUNDS ? new Distribution(population) : null;
+    round = Round.none(distribution);
     trainer =
         Executors.newSingleThreadExecutor(
             Thread.ofPlatform().daemon().name("rais-uncertainty-set").factory());
   }
 
-  @Override
-  public int size() {
-    return n;
+  private void checkLabels(int[] labels) {
+    for (int i = 0; i < labels.length; i++) {
+      if (labels[i] < 0 || labels[i] >= classes) {
+        throw new IllegalArgumentException(
+            "label %d in place %d is not in [0, %d)".formatted(labels[i], i, classes));
+      }
+    }
+  }
+
+  private boolean inRounds() {
+    return options.draw() == DrawMode.ROUNDS;
   }
 
   @Override
-  public Minibatch draw(int m) {
-    uniform.checkBatch(m);
-    boolean borderOfRound =
-        options.draw() == DrawMode.IID || set == null || weighted.remaining() < m;
-    if (borderOfRound) {
-      applyTrainedSet();
-    }
-    Minibatch batch = new Minibatch(drawn, m, FEATURES);
-    if (set == null) {
+  void fill(Minibatch batch, ForwardPass forward) {
+    int m = batch.size();
+    applyIfDue();
+    if (refresh == null) {
       uniform.fill(batch, options.draw());
-    } else {
-      weightedIterations++;
-      if (options.draw() == DrawMode.IID) {
-        weighted.fillIndependently(batch, 0);
-      } else {
-        if (weighted.remaining() < m) {
-          refresh();
-          weighted.startRound(roundSize(m));
-        }
-        weighted.fillFromRound(batch);
+    } else if (cautious) {
+      uniform.fill(batch, DrawMode.ROUNDS);
+      batch.shadow = new float[m];
+      for (int j = 0; j < m; j++) {
+        float np = (float) distribution.np(batch.indices()[j]);
+        batch.shadow[j] = np > 0 ? np : 1;
       }
+      if (inRounds()) {
+        // What the round would have been used for, so that the next one comes when it would.
+        round.skip(m);
+        if (round.remaining() == 0) {
+          nextRound(m);
+        }
+      }
+      cautiousIterations++;
+    } else {
+      if (inRounds()) {
+        for (int j = 0; j < m; j++) {
+          int index = round.take();
+          while (index < 0) {
+            nextRound(m);
+            index = round.take();
+          }
+          batch.set(j, index, round.distribution().np(index), distribution.relativeWeight(index));
+        }
+      } else {
+        independent.fill(batch, distribution);
+      }
+      weightedIterations++;
     }
-    drawn++;
-    if (set == null && !means.isEmpty()) {
-      means.freeze(); // before the first set there is no refresh: the features follow the means
+    if (refresh == null && !means.isEmpty()) {
+      frozen = means.freeze(); // before the first set the features follow the means
     }
-    for (int j = 0; j < m; j++) {
-      int i = batch.indices()[j];
-      history.features(i, means.mean(), means.ofExample(i), batch.features, j * FEATURES);
+    if (frozen != null) {
+      addFeatures(batch);
     }
-    return batch;
   }
 
-  /** K: a multiple of m near the option's share of n. */
-  private int roundSize(int m) {
-    long wanted = Math.min(Math.round(options.roundFraction() * n), WeightedDraws.MAX_ROUND);
-    return (int) Math.max(1, wanted / m) * m;
+  private void addFeatures(Minibatch batch) {
+    for (int j = 0; j < batch.size(); j++) {
+      int i = batch.indices()[j];
+      history.features(i, frozen.mean(), frozen.ofClass()[labels[i]], batch.features, j * FEATURES);
+    }
+  }
+
+  /** At the draw of a minibatch: takes over what was prepared, if its time has come. */
+  private void applyIfDue() {
+    if (preparation == null) {
+      return;
+    }
+    boolean atBorder = inRounds() && refresh != null;
+    boolean due =
+        options.async()
+            ? preparation.isDone()
+            : !atBorder && drawn() >= preparation.inputs().applyAt();
+    if (due) {
+      apply();
+    }
+  }
+
+  /** At the border of two rounds. */
+  private void nextRound(int m) {
+    if (options.async() && preparation != null && !preparation.isDone()) {
+      // A set that is not ready is not waited for: another round of the same values.
+      round = Round.generate(distribution, seed, rounds++, round.size());
+      return;
+    }
+    if (preparation == null) {
+      prepare(m);
+    }
+    apply();
+  }
+
+  private void apply() {
+    Preparation.Result result = preparation.result();
+    preparation = null;
+    boolean first = refresh == null;
+    if (inRounds()) {
+      refresh = result.refresh();
+      round = result.round();
+      Distribution used = distribution;
+      distribution = spare;
+      spare = used;
+      for (int j = 0; j < deferred; j++) {
+        history.visit(deferredIndices[j], deferredNorms[j]);
+      }
+      deferred = 0;
+    } else {
+      FrozenMeans now = means.freeze();
+      double[] meanFeatures = Refresh.meanFeatures(history, labels, now, population);
+      refresh =
+          Refresh.run(history, labels, now, meanFeatures, population, result.set(), distribution);
+    }
+    frozen = refresh.means();
+    floored += refresh.floored();
+    refreshes++;
+    if (first) {
+      trialFrom = drawn();
+    }
+  }
+
+  /** Starts a training, and with rounds what follows from it. */
+  private void prepare(int m) {
+    lastTrainingStart = drawn();
+    boolean unseen = history.unseenShare(population.size()) >= UNSEEN_SHARE;
+    RecordRing.Records records = ring.copy(unseen);
+    if (records.count() == 0) {
+      // Nothing but first visits, and too few of them to matter: better than no round.
+      records = ring.copy(true);
+    }
+    boolean[] used = new boolean[FEATURES];
+    Arrays.fill(used, true);
+    used[NEVER_SEEN] = unseen;
+    FrozenMeans now = means.freeze();
+    double[] meanFeatures = null;
+    int roundSize = 0;
+    if (inRounds()) {
+      roundSize = Round.size(options.roundFraction(), population.active(), m);
+    } else if (refresh == null) {
+      meanFeatures = Refresh.meanFeatures(history, labels, now, population);
+    } else {
+      meanFeatures = refresh.meanFeatures(); // as old as the set itself: it only scales d
+    }
+    start(
+        new Preparation.Inputs(
+            drawn() + LAG, records, used, now, meanFeatures, rounds++, roundSize));
+  }
+
+  private void start(Preparation.Inputs inputs) {
+    UncertaintySet previous = refresh == null ? null : refresh.set();
+    preparation = new Preparation(trainer, inputs, in -> work(in, previous));
+  }
+
+  /** Runs on the trainer's thread; reads history, labels and population, writes the spare. */
+  private Preparation.Result work(Preparation.Inputs inputs, UncertaintySet previous) {
+    if (inputs.roundSize() == 0) {
+      return new Preparation.Result(inputs.solve(inputs.meanFeatures(), previous), null, null);
+    }
+    double[] mean = Refresh.meanFeatures(history, labels, inputs.means(), population);
+    UncertaintySet set = inputs.solve(mean, previous);
+    Refresh next = Refresh.run(history, labels, inputs.means(), mean, population, set, spare);
+    return new Preparation.Result(
+        set, next, Round.generate(spare, seed, inputs.round(), inputs.roundSize()));
   }
 
   @Override
-  public void observe(Minibatch batch, Observation observation) {
-    observation.check(batch.size());
-    GainEstimator.markObserved(batch);
+  void learn(Minibatch batch, Observation observation) {
     float[] norms = observation.scores();
-    if (means.isEmpty()) {
-      // The very first features were made before any norm was seen: fill them in now.
-      means.observe(batch, norms);
-      means.freeze();
-      for (int j = 0; j < norms.length; j++) {
-        int i = batch.indices()[j];
-        history.features(i, means.mean(), means.ofExample(i), batch.features, j * FEATURES);
-      }
-    } else {
-      means.observe(batch, norms);
+    boolean first = means.isEmpty();
+    means.observe(batch, labels, norms);
+    if (first) {
+      frozen = means.freeze();
     }
+    if (batch.features[ExampleHistory.MEAN] == 0) {
+      // Drawn before any norm was seen: its features could not be made then.
+      addFeatures(batch);
+    }
+    boolean defer = preparation != null && inRounds();
     for (int j = 0; j < norms.length; j++) {
       ring.add(batch, j, norms[j]);
-      history.visit(batch.indices()[j], norms[j]);
+      if (defer) {
+        defer(batch.indices()[j], norms[j]);
+      } else {
+        history.visit(batch.indices()[j], norms[j]);
+      }
     }
-    gain.observe(
-        batch.weights(), observation.momentNormsSquared(), observation.batchGradientNormSquared());
-    if (set != null && options.draw() == DrawMode.IID) {
+    double ratio = gain.observe(batch, observation);
+    advance(ratio, ratio);
+    if (refresh != null && !inRounds()) {
       updateLeaves(batch);
     }
-    startTrainingWhenDue(batch.size());
+    judge(batch);
+    prepareWhenDue(batch.size());
+  }
+
+  private void defer(int index, float norm) {
+    if (deferred == deferredIndices.length) {
+      deferredIndices = Arrays.copyOf(deferredIndices, Math.max(1024, 2 * deferred));
+      deferredNorms = Arrays.copyOf(deferredNorms, deferredIndices.length);
+    }
+    deferredIndices[deferred] = index;
+    deferredNorms[deferred++] = norm;
+  }
+
+  /** Decides whether draws go on as they are. */
+  private void judge(Minibatch batch) {
+    if (!options.caution() || refresh == null) {
+      return;
+    }
+    if (cautious) {
+      if (gain.estimate() > PAYS_AGAIN) {
+        cautious = false;
+        trialFrom = drawn();
+        trialLength = 0;
+      }
+    } else if (batch.iteration() >= trialFrom) {
+      trialLength++;
+      cautious = trialLength >= TRIAL && gain.estimate() < PAYS_NOT;
+    }
   }
 
   /** New values of the examples just visited. */
@@ -157,139 +365,205 @@ public final class RaisSampler implements ImportanceSampler {
     double[] features = new double[FEATURES];
     float[] scratch = new float[FEATURES];
     for (int j = 0; j < m; j++) {
-      float v = value(batch.indices()[j], features, scratch);
-      if (v < floor) {
-        floored++;
-        v = floor;
-      }
-      leafValues[j] = v;
+      leafValues[j] = leaf(batch.indices()[j], features, scratch);
     }
-    tree.update(batch.indices(), leafValues, m);
+    distribution.tree().update(batch.indices(), leafValues, m);
   }
 
-  private float value(int index, double[] features, float[] scratch) {
-    history.features(index, means.mean(), means.ofExample(index), scratch, 0);
-    for (int k = 0; k < FEATURES; k++) {
-      features[k] = scratch[k];
+  /** u_i max(v_i, floor), 0 if retired. */
+  private float leaf(int index, double[] features, float[] scratch) {
+    if (!population.isActive(index)) {
+      return 0;
     }
-    return (float) set.robustValue(features, errorScale);
+    float v = refresh.value(history, labels[index], index, features, scratch);
+    if (v < refresh.floor()) {
+      floored++;
+      v = refresh.floor();
+    }
+    return population.weight(index) * v;
   }
 
-  private void startTrainingWhenDue(int m) {
-    // After one shuffled epoch every record is a first visit, and a set trained on those alone
-    // collapses on the next round; so the first training waits for revisits.
-    if (training != null || (set == null && ring.revisits() < Math.max(1, ring.capacity() / 4))) {
+  private void prepareWhenDue(int m) {
+    if (preparation != null) {
       return;
     }
-    boolean due =
-        set == null
-            || (options.draw() == DrawMode.IID
-                ? drawn - lastTrainingStart >= Math.ceilDiv(ring.capacity(), m)
-                : weighted.remaining() <= (long) LAG * m);
+    boolean due;
+    if (refresh == null) {
+      // After one shuffled epoch every record is a first visit, and a set trained on those alone
+      // collapses on the next round; so the first training waits for revisits.
+      due = ring.revisits() >= Math.max(1, ring.capacity() / 4);
+    } else if (inRounds()) {
+      int lag = Math.clamp(round.size() / m / LAG_SHARE, 1, LAG);
+      due = round.remaining() <= lag * m;
+    } else {
+      due = drawn() - lastTrainingStart >= Math.ceilDiv(ring.capacity(), m);
+    }
     if (due) {
-      lastTrainingStart = drawn;
-      boolean unseen = history.unseenShare() >= UNSEEN_SHARE;
-      RecordRing.Records records = ring.copy(unseen);
-      if (records.count() > 0) {
-        boolean[] used = new boolean[FEATURES];
-        java.util.Arrays.fill(used, true);
-        used[NEVER_SEEN] = unseen;
-        training = new SetTraining(trainer, drawn + LAG, records, meanFeatures(), used, set);
-      }
+      prepare(m);
     }
-  }
-
-  private void applyTrainedSet() {
-    if (training == null) {
-      return;
-    }
-    boolean now =
-        options.async()
-            ? training.isDone()
-            : options.draw() == DrawMode.ROUNDS && set != null || drawn >= training.applyAt();
-    if (now) {
-      set = training.result();
-      training = null;
-      if (options.draw() == DrawMode.IID) {
-        refresh();
-      }
-    }
-  }
-
-  /** s̄: mean of the features over all n. */
-  private double[] meanFeatures() {
-    double[] sum = new double[FEATURES];
-    float[] s = new float[FEATURES];
-    for (int i = 0; i < n; i++) {
-      history.features(i, means.mean(), means.ofExample(i), s, 0);
-      for (int k = 0; k < FEATURES; k++) {
-        sum[k] += s[k];
-      }
-    }
-    for (int k = 0; k < FEATURES; k++) {
-      sum[k] /= n;
-    }
-    return sum;
-  }
-
-  /** Freezes means, k and floor, and gives every example its value under the set in force. */
-  private void refresh() {
-    refreshes++;
-    means.freeze();
-    double[] mean = meanFeatures();
-    errorScale = set.errorScale(mean);
-    // v is linear in the features, so its mean is the value of the mean features.
-    double meanValue = set.robustValue(mean, errorScale);
-    if (!(meanValue > 0)) {
-      tree.build(i -> 1f);
-      floor = 1f;
-      return;
-    }
-    floor = (float) (FLOOR * meanValue);
-    double[] features = new double[FEATURES];
-    float[] scratch = new float[FEATURES];
-    float[] values = new float[n];
-    for (int i = 0; i < n; i++) {
-      float v = value(i, features, scratch);
-      if (v < floor) {
-        floored++;
-        v = floor;
-      }
-      values[i] = v;
-    }
-    tree.build(i -> values[(int) i]);
   }
 
   @Override
-  public double gainRatio() {
-    return gain.gainRatio();
+  public synchronized int[] upcoming(int count) {
+    if (refresh == null ? inRounds() : cautious) {
+      return uniform.upcoming(count);
+    }
+    return inRounds() ? round.upcoming(count) : new int[0];
   }
 
   @Override
-  public double effectiveIterations() {
-    return gain.effectiveIterations();
+  public ScoreKind score() {
+    return ScoreKind.GRADIENT_NORM;
+  }
+
+  @Override
+  public boolean usesMoments() {
+    return true;
   }
 
   /** The uncertainty set in force, or null while draws are uniform. */
-  public UncertaintySet uncertaintySet() {
-    return set;
+  public synchronized UncertaintySet uncertaintySet() {
+    return refresh == null ? null : refresh.set();
   }
 
   /** How often an example was drawn and observed. */
-  public int visits(int index) {
+  public synchronized int visits(int index) {
     return history.visits(index);
   }
 
   @Override
-  public SamplerStatistics statistics() {
+  public synchronized SamplerStatistics statistics() {
     return new SamplerStatistics(
-        floored, gain.boundHits(), gain.boundShare(), refreshes, weightedIterations);
+        floored,
+        gain.boundHits(),
+        gain.boundShare(),
+        refreshes,
+        weightedIterations,
+        cautious,
+        cautiousIterations);
   }
 
   @Override
-  public void close() {
+  void beforeRetire(int[] indices) {
+    finishPreparation();
+    for (int index : indices) {
+      distribution.retire(index);
+      if (spare != null && preparation != null) {
+        spare.retire(index);
+      }
+    }
+  }
+
+  /** Waits for the other thread, which reads what is about to change. */
+  private void finishPreparation() {
+    if (preparation != null) {
+      preparation.result();
+    }
+  }
+
+  @Override
+  void checkAppend(int[] labels) {
+    checkLabels(labels);
+    finishPreparation();
+  }
+
+  @Override
+  void appended(int from, int[] more) {
+    if (labels.length < population.size()) {
+      labels =
+          Arrays.copyOf(labels, (int) Math.min(Integer.MAX_VALUE - 8L, 2L * population.size()));
+    }
+    System.arraycopy(more, 0, labels, from, more.length);
+    history.grow(population.size());
+    if (!inRounds() && refresh != null) {
+      distribution.extend();
+      double[] features = new double[FEATURES];
+      float[] scratch = new float[FEATURES];
+      for (int i = from; i < population.size(); i++) {
+        distribution.tree().set(i, leaf(i, features, scratch));
+      }
+    }
+  }
+
+  @Override
+  void save(SamplerState state) {
+    state.put(
+        "rais",
+        rounds,
+        lastTrainingStart,
+        trialFrom,
+        trialLength,
+        floored,
+        refreshes,
+        weightedIterations,
+        cautiousIterations,
+        cautious ? 1 : 0);
+    state.put("rais.labels", Arrays.copyOf(labels, population.size()));
+    means.save(state);
+    history.save(state);
+    ring.save(state);
+    gain.save(state);
+    uniform.save(state);
+    if (frozen != null) {
+      frozen.save(state, "rais.frozen");
+    }
+    if (refresh != null) {
+      refresh.save(state);
+      distribution.save(state, "rais.");
+      round.save(state, "rais.");
+    }
+    state.put("rais.deferred.indices", Arrays.copyOf(deferredIndices, deferred));
+    state.put("rais.deferred.norms", Arrays.copyOf(deferredNorms, deferred));
+    if (preparation != null) {
+      preparation.inputs().save(state);
+    }
+  }
+
+  @Override
+  void load(SamplerState state) {
+    finishPreparation();
+    preparation = null;
+    long[] counts = state.longs("rais", 9);
+    rounds = counts[0];
+    lastTrainingStart = counts[1];
+    trialFrom = counts[2];
+    trialLength = counts[3];
+    floored = counts[4];
+    refreshes = counts[5];
+    weightedIterations = counts[6];
+    cautiousIterations = counts[7];
+    cautious = counts[8] != 0;
+    labels = state.ints("rais.labels", population.size());
+    checkLabels(labels);
+    means.load(state);
+    history.load(state, population.size());
+    ring.load(state);
+    gain.load(state);
+    uniform.load(state);
+    frozen = state.has("rais.frozen") ? FrozenMeans.load(state, "rais.frozen", classes) : null;
+    refresh = null;
+    round = Round.none(distribution);
+    if (state.has("refresh.c")) {
+      refresh = Refresh.load(state, classes);
+      distribution.load(state, "rais.");
+      round = Round.load(state, "rais.", distribution);
+    }
+    deferredIndices = state.ints("rais.deferred.indices", -1);
+    deferred = deferredIndices.length;
+    deferredNorms = state.floats("rais.deferred.norms", deferred);
+    Preparation.Inputs inputs = Preparation.Inputs.load(state, classes);
+    if (inputs != null) {
+      start(inputs);
+    }
+  }
+
+  @Override
+  public synchronized void close() {
     trainer.close();
-    tree.close();
+    distribution.close();
+    if (spare != null) {
+      spare.close();
+    }
     history.close();
   }
 }

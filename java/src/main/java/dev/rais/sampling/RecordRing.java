@@ -42,7 +42,7 @@ final class RecordRing {
       features[k][at] = batch.features[j * features.length + k];
     }
     norms[at] = norm;
-    weights[at] = batch.weights()[j];
+    weights[at] = batch.importance[j];
     if (isRevisit(at)) {
       revisits++;
     }
@@ -77,6 +77,26 @@ final class RecordRing {
       }
     }
     return new Records(f, v, w, kept);
+  }
+
+  void save(SamplerState state) {
+    state.put("ring", written, revisits);
+    for (int k = 0; k < features.length; k++) {
+      state.put("ring.features." + k, features[k]);
+    }
+    state.put("ring.norms", norms);
+    state.put("ring.weights", weights);
+  }
+
+  void load(SamplerState state) {
+    long[] counts = state.longs("ring", 2);
+    written = counts[0];
+    revisits = Math.toIntExact(counts[1]);
+    for (int k = 0; k < features.length; k++) {
+      System.arraycopy(state.floats("ring.features." + k, capacity), 0, features[k], 0, capacity);
+    }
+    System.arraycopy(state.floats("ring.norms", capacity), 0, norms, 0, capacity);
+    System.arraycopy(state.floats("ring.weights", capacity), 0, weights, 0, capacity);
   }
 
   /** A copy of the ring; only the first {@code count} entries of the columns are used. */

@@ -3,51 +3,99 @@ package dev.rais.sampling;
 import dev.rais.random.FeistelPermutation;
 import dev.rais.random.Philox;
 import dev.rais.random.Streams;
-import java.util.Arrays;
 
-/** Uniform indices: a running position in shuffled epochs, or independent draws. */
+/** Uniform indices of the active examples: shuffled epochs, or independent draws. */
 final class UniformDraws {
-  private final int n;
+  /** Where the bits of a minibatch's number end and those of a repeated attempt begin. */
+  private static final int ATTEMPT_SHIFT = 48;
+
+  private final Population population;
   private final long seed;
   private final Philox philox;
-  private FeistelPermutation epochOrder;
+  private FeistelPermutation order;
   private long epoch = -1;
   private long position;
 
-  UniformDraws(int n, long seed) {
-    if (n < 1) {
-      throw new IllegalArgumentException("a sampler needs at least 1 example, not " + n);
-    }
-    this.n = n;
+  UniformDraws(Population population, long seed) {
+    this.population = population;
     this.seed = seed;
     this.philox = new Philox(seed, Streams.UNIFORM_DRAW);
   }
 
-  int size() {
-    return n;
-  }
-
-  void checkBatch(int m) {
-    if (m < 1 || m > n) {
-      throw new IllegalArgumentException(
-          "a minibatch must have from 1 to n = %d examples, not %d".formatted(n, m));
+  /** Draws every slot of a minibatch, with the weights u_j/ū of uniform sampling. */
+  void fill(Minibatch batch, DrawMode mode) {
+    for (int j = 0; j < batch.size(); j++) {
+      int index = mode == DrawMode.IID ? independent(batch.iteration(), j) : nextOfEpoch();
+      batch.set(j, index, 1, population.relativeWeight(index));
     }
   }
 
-  void fill(Minibatch batch, DrawMode mode) {
-    Arrays.fill(batch.weights(), 1f);
-    int[] indices = batch.indices();
-    for (int j = 0; j < indices.length; j++) {
-      indices[j] = mode == DrawMode.IID ? philox.below(n, batch.iteration(), j) : nextOfEpoch();
+  /** The next {@code count} examples of the shuffled epochs. */
+  int[] take(int count) {
+    int[] indices = new int[count];
+    for (int j = 0; j < count; j++) {
+      indices[j] = nextOfEpoch();
+    }
+    return indices;
+  }
+
+  private int independent(long iteration, int slot) {
+    for (long attempt = 0; ; attempt++) {
+      int index = philox.below(population.size(), iteration + (attempt << ATTEMPT_SHIFT), slot);
+      if (population.isActive(index)) {
+        return index;
+      }
     }
   }
 
   private int nextOfEpoch() {
-    long now = position / n;
-    if (now != epoch) {
-      epoch = now;
-      epochOrder = new FeistelPermutation(n, seed, epoch, Streams.SHUFFLE);
+    while (true) {
+      if (order == null || position == order.size()) {
+        startEpoch(epoch + 1, population.size());
+      }
+      int index = (int) order.at(position++);
+      if (population.isActive(index)) {
+        return index;
+      }
     }
-    return (int) epochOrder.at(position++ % n);
+  }
+
+  private void startEpoch(long number, long size) {
+    epoch = number;
+    order = new FeistelPermutation(size, seed, epoch, Streams.SHUFFLE);
+    position = 0;
+  }
+
+  /** Epochs begun before the present one; -1 before the first draw. */
+  long epoch() {
+    return epoch;
+  }
+
+  /** Examples to come in shuffled epochs, if no example is added or retired. */
+  int[] upcoming(int count) {
+    UniformDraws copy = new UniformDraws(population, seed);
+    copy.order = order;
+    copy.epoch = epoch;
+    copy.position = position;
+    return copy.take(Math.max(0, count));
+  }
+
+  void save(SamplerState state) {
+    state.put("shuffle", epoch, position, order == null ? 0 : order.size());
+  }
+
+  void load(SamplerState state) {
+    long[] values = state.longs("shuffle", 3);
+    epoch = values[0];
+    order = null;
+    position = 0;
+    if (values[2] > 0) {
+      if (values[1] < 0 || values[1] > values[2] || values[2] > population.size()) {
+        throw new IllegalArgumentException(
+            "a state stands at " + values[1] + " of an epoch of " + values[2]);
+      }
+      startEpoch(values[0], values[2]);
+      position = values[1];
+    }
   }
 }

@@ -8,6 +8,7 @@ import dev.rais.data.ImageSet;
 import dev.rais.data.Normalization;
 import dev.rais.nn.BoundNetwork;
 import dev.rais.nn.Network;
+import dev.rais.sampling.ScoreKind;
 
 /** Measures loss and error of a network on sets of images, without changing it. */
 public final class Evaluator implements AutoCloseable {
@@ -31,6 +32,7 @@ public final class Evaluator implements AutoCloseable {
   private final Buffer norms;
   private final Buffer correctness;
 
+  /** An evaluator that takes images in batches of the set's size, but not more than 500. */
   Evaluator(Network network, int largestSet) {
     int batch = Math.min(BATCH, largestSet);
     backend = network.backend();
@@ -62,13 +64,49 @@ public final class Evaluator implements AutoCloseable {
 
   Result evaluate(DeviceImages images, int[] chosen) {
     int batch = net.batch();
-    int[] batchIndices = new int[batch];
-    int[] batchLabels = new int[batch];
     float[] batchLosses = new float[batch];
     byte[] flags = new byte[batch];
-    double loss = 0;
-    int wrong = 0;
-    int wrong5 = 0;
+    double[] sums = new double[3];
+    forward(
+        images,
+        chosen,
+        (from, used) -> {
+          losses.download(batchLosses, 0);
+          correctness.download(flags);
+          for (int j = 0; j < used; j++) {
+            sums[0] += batchLosses[j];
+            sums[1] += (flags[j] & Backend.TOP_1) == 0 ? 1 : 0;
+            sums[2] += (flags[j] & Backend.TOP_5) == 0 ? 1 : 0;
+          }
+        });
+    double n = chosen.length;
+    return new Result(sums[0] / n, sums[1] / n, sums[2] / n);
+  }
+
+  /** Losses or loss-layer norms of images, in their order. */
+  float[] scores(DeviceImages images, int[] chosen, ScoreKind kind) {
+    Buffer source = kind == ScoreKind.LOSS ? losses : norms;
+    float[] batchScores = new float[net.batch()];
+    float[] scores = new float[chosen.length];
+    forward(
+        images,
+        chosen,
+        (from, used) -> {
+          source.download(batchScores, 0);
+          System.arraycopy(batchScores, 0, scores, from, used);
+        });
+    return scores;
+  }
+
+  /** Takes the results of the images [from, from + used) of those chosen from the buffers. */
+  private interface BatchDone {
+    void accept(int from, int used);
+  }
+
+  private void forward(DeviceImages images, int[] chosen, BatchDone done) {
+    int batch = net.batch();
+    int[] batchIndices = new int[batch];
+    int[] batchLabels = new int[batch];
     for (int from = 0; from < chosen.length; from += batch) {
       int used = Math.min(batch, chosen.length - from);
       for (int j = 0; j < batch; j++) {
@@ -82,16 +120,8 @@ public final class Evaluator implements AutoCloseable {
       net.forward();
       backend.lossLayer(
           batch, classes, net.logits(), labels, null, 1, losses, norms, null, correctness);
-      losses.download(batchLosses, 0);
-      correctness.download(flags);
-      for (int j = 0; j < used; j++) {
-        loss += batchLosses[j];
-        wrong += (flags[j] & Backend.TOP_1) == 0 ? 1 : 0;
-        wrong5 += (flags[j] & Backend.TOP_5) == 0 ? 1 : 0;
-      }
+      done.accept(from, used);
     }
-    double n = chosen.length;
-    return new Result(loss / n, wrong / n, wrong5 / n);
   }
 
   @Override

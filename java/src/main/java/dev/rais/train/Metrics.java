@@ -4,7 +4,8 @@ package dev.rais.train;
  * One evaluation: a line of metrics.jsonl. Errors are fractions, times seconds.
  *
  * @param iteration minibatches trained
- * @param epochs examples processed / n
+ * @param epochs real epochs: (forward + 2 · backward examples) / (3n), passes that only score
+ *     included
  * @param epochsEquivalent t̂ · m / n
  * @param gainRatio r of the last minibatch
  * @param learningRate η of the last minibatch
@@ -14,6 +15,9 @@ package dev.rais.train;
  * @param gainBoundHits minibatches so far whose gain ratio was cut at its bound
  * @param boundShare share of t̂ earned at the bound
  * @param flooredExamples examples so far whose sampling value was raised to the floor
+ * @param cautious whether draws are uniform at present because importance sampling did not pay
+ * @param forwardExamples examples sent forward so far, evaluations apart
+ * @param backwardExamples examples sent backward so far
  * @param seconds training time so far, without evaluations
  */
 public record Metrics(
@@ -28,4 +32,7 @@ public record Metrics(
     long gainBoundHits,
     double boundShare,
     long flooredExamples,
+    boolean cautious,
+    long forwardExamples,
+    long backwardExamples,
     double seconds) {}

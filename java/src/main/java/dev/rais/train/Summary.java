@@ -10,7 +10,8 @@ package dev.rais.train;
  * @param seed the run's seed
  * @param batchSize m
  * @param iterations minibatches trained
- * @param epochs examples processed / n
+ * @param epochs real epochs: (forward + 2 · backward examples) / (3n), passes that only score
+ *     included
  * @param epochsEquivalent t̂ · m / n
  * @param finalTrainLoss mean loss on all training examples at the end, evaluation mode
  * @param finalTestError share of the test set classified wrongly at the end
@@ -22,6 +23,9 @@ package dev.rais.train;
  * @param samplerOverhead share of secondsTraining spent drawing, observing, updating and waiting
  *     for the uncertainty set
  * @param boundShare share of t̂ earned at the bound of the gain ratio
+ * @param cautiousIterations minibatches drawn uniformly because importance sampling did not pay
+ * @param forwardExamples examples sent forward, evaluations apart
+ * @param backwardExamples examples sent backward
  */
 public record Summary(
     String sampler,
@@ -41,4 +45,7 @@ public record Summary(
     double secondsTraining,
     double secondsTotal,
     double samplerOverhead,
-    double boundShare) {}
+    double boundShare,
+    long cautiousIterations,
+    long forwardExamples,
+    long backwardExamples) {}

@@ -19,6 +19,7 @@ import dev.rais.sampling.Minibatch;
 import dev.rais.sampling.Observation;
 import dev.rais.sampling.OracleSampler;
 import dev.rais.sampling.SamplerStatistics;
+import dev.rais.sampling.ScoreKind;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -57,6 +58,12 @@ public final class Trainer implements AutoCloseable {
   private final float[] lastGood;
   private long lastGoodIteration;
   private long iteration;
+  private long forwardExamples;
+  private long backwardExamples;
+
+  /** Made when a sampler first asks for forward passes. */
+  private Evaluator scorer;
+
   private double learningRate;
   private double loss = Double.NaN;
   private long trainingNanos;
@@ -155,7 +162,7 @@ public final class Trainer implements AutoCloseable {
       step(total);
       trainingNanos += System.nanoTime() - begin;
       listener.progressed(progress());
-      double epochs = (double) iteration * m / n;
+      double epochs = epochs();
       double tenths = 10 * sampler.effectiveIterations() / total;
       boolean finished = tenths >= 10;
       if (finished || epochs >= nextEpoch || tenths >= nextTenth) {
@@ -176,8 +183,10 @@ public final class Trainer implements AutoCloseable {
     long drawing = System.nanoTime();
     if (sampler instanceof OracleSampler oracle && oracle.needsNorms()) {
       oracle.setNorms(exactNorms.compute());
+      forwardExamples += data.train().count();
+      backwardExamples += data.train().count();
     }
-    Minibatch batch = sampler.draw(m);
+    Minibatch batch = sampler.draw(m, this::scores);
     samplerNanos += System.nanoTime() - drawing;
 
     for (int j = 0; j < m; j++) {
@@ -203,7 +212,7 @@ public final class Trainer implements AutoCloseable {
     net.backward(logitGradients, BackwardPass.gradients());
 
     long observing = System.nanoTime();
-    sampler.observe(batch, sampler.usesNorms() ? observation() : Observation.NONE);
+    sampler.observe(batch, observation());
     learningRate =
         sampler.learningRate(t -> config.schedule().learningRate(config.learningRate(), t, total));
     samplerNanos += System.nanoTime() - observing;
@@ -216,6 +225,22 @@ public final class Trainer implements AutoCloseable {
         (float) config.momentum(),
         (float) config.weightDecay());
     iteration++;
+    forwardExamples += m;
+    backwardExamples += m;
+  }
+
+  /** Scores of examples that the sampler may hand out. */
+  private float[] scores(int[] examples) {
+    if (scorer == null) {
+      scorer = new Evaluator(network, config.batchSize());
+    }
+    forwardExamples += examples.length;
+    return scorer.scores(train, examples, sampler.score());
+  }
+
+  /** Real epochs so far: a backward pass costs about two forward passes. */
+  private double epochs() {
+    return (forwardExamples + 2.0 * backwardExamples) / (3.0 * data.train().count());
   }
 
   /** The loss of the weighted minibatch; stops at one that is not finite. */
@@ -239,15 +264,24 @@ public final class Trainer implements AutoCloseable {
   }
 
   /**
-   * Scores ‖softmax − y‖, and the moments of the final linear layer, whose per-example norms N_j² =
-   * ‖δ_j‖² (‖h_j‖² + 1) are exact.
+   * What the sampler wants: losses or norms ‖softmax − y‖, and the moments of the final linear
+   * layer, whose per-example norms N_j² = ‖δ_j‖² (‖h_j‖² + 1) are exact.
    */
   private Observation observation() {
+    float[] scores =
+        switch (sampler.score()) {
+          case NONE -> new float[0];
+          case LOSS -> batchLosses.clone();
+          case GRADIENT_NORM -> norms.toFloats();
+        };
+    if (!sampler.usesMoments()) {
+      return Observation.ofScores(scores);
+    }
     backend.rowSquaredNorms(net.finalInput(), hiddenSquaredNorms);
-    float[] scores = norms.toFloats();
+    float[] deltas = sampler.score() == ScoreKind.GRADIENT_NORM ? scores : norms.toFloats();
     float[] moments = hiddenSquaredNorms.toFloats();
     for (int j = 0; j < moments.length; j++) {
-      moments[j] = scores[j] * scores[j] * (moments[j] + 1);
+      moments[j] = deltas[j] * deltas[j] * (moments[j] + 1);
     }
     double batchNorm = 0;
     for (Parameter parameter : network.finalParameters()) {
@@ -260,7 +294,7 @@ public final class Trainer implements AutoCloseable {
     double perEpoch = (double) config.batchSize() / data.train().count();
     return new TrainingListener.Progress(
         iteration,
-        iteration * perEpoch,
+        epochs(),
         sampler.effectiveIterations() * perEpoch,
         config.epochs(),
         loss,
@@ -286,7 +320,7 @@ public final class Trainer implements AutoCloseable {
     SamplerStatistics statistics = sampler.statistics();
     return new Metrics(
         iteration,
-        iteration * perEpoch,
+        epochs(),
         sampler.effectiveIterations() * perEpoch,
         sampler.gainRatio(),
         learningRate,
@@ -296,6 +330,9 @@ public final class Trainer implements AutoCloseable {
         statistics.gainBoundHits(),
         statistics.boundShare(),
         statistics.flooredExamples(),
+        statistics.cautious(),
+        forwardExamples,
+        backwardExamples,
         trainingNanos / 1e9);
   }
 
@@ -320,7 +357,10 @@ public final class Trainer implements AutoCloseable {
         trainingNanos / 1e9,
         seconds,
         (double) samplerNanos / trainingNanos,
-        last.boundShare());
+        last.boundShare(),
+        sampler.statistics().cautiousIterations(),
+        forwardExamples,
+        backwardExamples);
   }
 
   @Override
@@ -330,6 +370,9 @@ public final class Trainer implements AutoCloseable {
       exactNorms.close();
     }
     evaluator.close();
+    if (scorer != null) {
+      scorer.close();
+    }
     net.close();
     network.close();
     train.close();

@@ -1,0 +1,124 @@
+package dev.rais.sampling;
+
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Future;
+import java.util.function.Function;
+
+/**
+ * A training of c and d under way on another thread, with the refresh and the round that follow
+ * from it where draws come in rounds.
+ */
+final class Preparation {
+  /**
+   * What a preparation starts from; nothing of it changes any more.
+   *
+   * @param applyAt minibatch at whose draw the result is due, if not at a round's border
+   * @param records what the set is trained on
+   * @param used which features take part
+   * @param means what features are made from afterwards
+   * @param meanFeatures s̄; null where the preparation is to compute it
+   * @param round number of the round to make
+   * @param roundSize K; 0 for the set alone
+   */
+  record Inputs(
+      long applyAt,
+      RecordRing.Records records,
+      boolean[] used,
+      FrozenMeans means,
+      double[] meanFeatures,
+      long round,
+      int roundSize) {
+
+    UncertaintySet solve(double[] mean, UncertaintySet previous) {
+      return UncertaintySetSolver.solve(
+          records.features(),
+          records.norms(),
+          records.weights(),
+          records.count(),
+          mean,
+          used,
+          previous);
+    }
+
+    void save(SamplerState state) {
+      state.put("preparation", applyAt, records.count(), round, roundSize);
+      for (int k = 0; k < used.length; k++) {
+        state.put("preparation.features." + k, records.features()[k]);
+      }
+      state.put("preparation.norms", records.norms());
+      state.put("preparation.weights", records.weights());
+      long bits = 0;
+      for (int k = 0; k < used.length; k++) {
+        bits |= used[k] ? 1L << k : 0;
+      }
+      state.put("preparation.used", bits);
+      state.put("preparation.meanFeatures", meanFeatures == null ? new double[0] : meanFeatures);
+      means.save(state, "preparation.means");
+    }
+
+    /** The inputs that a state holds, or null. */
+    static Inputs load(SamplerState state, int classes) {
+      if (!state.has("preparation")) {
+        return null;
+      }
+      long[] counts = state.longs("preparation", 4);
+      double[] norms = state.doubles("preparation.norms", -1);
+      double[][] features = new double[ExampleHistory.FEATURES][];
+      boolean[] used = new boolean[features.length];
+      long bits = state.longs("preparation.used", 1)[0];
+      for (int k = 0; k < used.length; k++) {
+        features[k] = state.doubles("preparation.features." + k, norms.length);
+        used[k] = (bits & (1L << k)) != 0;
+      }
+      double[] weights = state.doubles("preparation.weights", norms.length);
+      double[] mean = state.doubles("preparation.meanFeatures", -1);
+      return new Inputs(
+          counts[0],
+          new RecordRing.Records(features, norms, weights, Math.toIntExact(counts[1])),
+          used,
+          FrozenMeans.load(state, "preparation.means", classes),
+          mean.length == 0 ? null : mean,
+          counts[2],
+          Math.toIntExact(counts[3]));
+    }
+  }
+
+  /**
+   * What came of it.
+   *
+   * @param set the trained set
+   * @param refresh what was refreshed with it, or null
+   * @param round the round made from that, or null
+   */
+  record Result(UncertaintySet set, Refresh refresh, Round round) {}
+
+  private final Inputs inputs;
+  private final Future<Result> result;
+
+  /** Starts it. */
+  Preparation(ExecutorService executor, Inputs inputs, Function<Inputs, Result> work) {
+    this.inputs = inputs;
+    result = executor.submit(() -> work.apply(inputs));
+  }
+
+  Inputs inputs() {
+    return inputs;
+  }
+
+  boolean isDone() {
+    return result.isDone();
+  }
+
+  /** Waits for the result. */
+  Result result() {
+    try {
+      return result.get();
+    } catch (ExecutionException e) {
+      throw new IllegalStateException("training the uncertainty set failed", e.getCause());
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new IllegalStateException("interrupted while training the uncertainty set", e);
+    }
+  }
+}
