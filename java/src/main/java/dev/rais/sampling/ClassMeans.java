@@ -14,6 +14,11 @@ final class ClassMeans {
   private final double[] batchNorms;
   private final double[] batchWeights;
   private final float[] frozen;
+
+  /** [classes] examples, and those of them never visited. */
+  private final int[] examples;
+
+  private final int[] neverSeen;
   private double mean = Double.NaN;
   private float frozenMean;
 
@@ -24,6 +29,25 @@ final class ClassMeans {
     batchNorms = new double[classes];
     batchWeights = new double[classes];
     frozen = new float[classes];
+    examples = new int[classes];
+    for (int label : labels) {
+      examples[label]++;
+    }
+    neverSeen = examples.clone();
+  }
+
+  int classes() {
+    return means.length;
+  }
+
+  /** [n] class of each example; not to be modified. */
+  int[] labels() {
+    return labels;
+  }
+
+  /** Counts an example's first visit. */
+  void firstVisit(int index) {
+    neverSeen[labels[index]]--;
   }
 
   boolean isEmpty() {
@@ -74,5 +98,28 @@ final class ClassMeans {
   /** Frozen mean of an example's class. */
   float ofExample(int index) {
     return frozen[labels[index]];
+  }
+
+  /** Frozen mean of a class. */
+  float ofClass(int k) {
+    return frozen[k];
+  }
+
+  /** The mean over all examples of their class's frozen mean. */
+  double meanOfClassMeans() {
+    return mean(examples);
+  }
+
+  /** The same where an example that was visited counts as 0. */
+  double neverSeenMean() {
+    return mean(neverSeen);
+  }
+
+  private double mean(int[] counts) {
+    double sum = 0;
+    for (int k = 0; k < counts.length; k++) {
+      sum += counts[k] * (double) frozen[k];
+    }
+    return sum / labels.length;
   }
 }
