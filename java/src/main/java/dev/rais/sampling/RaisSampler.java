@@ -40,8 +40,9 @@ public final class RaisSampler implements ImportanceSampler {
   /** The set in force; null while draws are uniform. */
   private UncertaintySet set;
 
-  private double errorScale;
-  private float floor;
+  /** Values under the set and the means as of the last refresh. */
+  private RobustValues values;
+
   private SetTraining training;
   private long drawn;
   private long lastTrainingStart = Long.MIN_VALUE / 2;
@@ -107,10 +108,7 @@ public final class RaisSampler implements ImportanceSampler {
     if (set == null && !means.isEmpty()) {
       means.freeze(); // before the first set there is no refresh: the features follow the means
     }
-    for (int j = 0; j < m; j++) {
-      int i = batch.indices()[j];
-      history.features(i, means.mean(), means.ofExample(i), batch.features, j * FEATURES);
-    }
+    history.features(batch.indices(), m, means, batch.features);
     return batch;
   }
 
@@ -129,16 +127,15 @@ public final class RaisSampler implements ImportanceSampler {
       // The very first features were made before any norm was seen: fill them in now.
       means.observe(batch, norms);
       means.freeze();
-      for (int j = 0; j < norms.length; j++) {
-        int i = batch.indices()[j];
-        history.features(i, means.mean(), means.ofExample(i), batch.features, j * FEATURES);
-      }
+      history.features(batch.indices(), norms.length, means, batch.features);
     } else {
       means.observe(batch, norms);
     }
     for (int j = 0; j < norms.length; j++) {
       ring.add(batch, j, norms[j]);
-      history.visit(batch.indices()[j], norms[j]);
+      if (history.visit(batch.indices()[j], norms[j])) {
+        means.firstVisit(batch.indices()[j]);
+      }
     }
     gain.observe(
         batch.weights(), observation.momentNormsSquared(), observation.batchGradientNormSquared());
@@ -154,25 +151,8 @@ public final class RaisSampler implements ImportanceSampler {
     if (leafValues.length < m) {
       leafValues = new float[m];
     }
-    double[] features = new double[FEATURES];
-    float[] scratch = new float[FEATURES];
-    for (int j = 0; j < m; j++) {
-      float v = value(batch.indices()[j], features, scratch);
-      if (v < floor) {
-        floored++;
-        v = floor;
-      }
-      leafValues[j] = v;
-    }
+    floored += values.at(batch.indices(), m, leafValues);
     tree.update(batch.indices(), leafValues, m);
-  }
-
-  private float value(int index, double[] features, float[] scratch) {
-    history.features(index, means.mean(), means.ofExample(index), scratch, 0);
-    for (int k = 0; k < FEATURES; k++) {
-      features[k] = scratch[k];
-    }
-    return (float) set.robustValue(features, errorScale);
   }
 
   private void startTrainingWhenDue(int m) {
@@ -194,7 +174,8 @@ public final class RaisSampler implements ImportanceSampler {
         boolean[] used = new boolean[FEATURES];
         java.util.Arrays.fill(used, true);
         used[NEVER_SEEN] = unseen;
-        training = new SetTraining(trainer, drawn + LAG, records, meanFeatures(), used, set);
+        double[] mean = history.meanFeatures(means);
+        training = new SetTraining(trainer, drawn + LAG, records, mean, used, set);
       }
     }
   }
@@ -216,48 +197,23 @@ public final class RaisSampler implements ImportanceSampler {
     }
   }
 
-  /** s̄: mean of the features over all n. */
-  private double[] meanFeatures() {
-    double[] sum = new double[FEATURES];
-    float[] s = new float[FEATURES];
-    for (int i = 0; i < n; i++) {
-      history.features(i, means.mean(), means.ofExample(i), s, 0);
-      for (int k = 0; k < FEATURES; k++) {
-        sum[k] += s[k];
-      }
-    }
-    for (int k = 0; k < FEATURES; k++) {
-      sum[k] /= n;
-    }
-    return sum;
-  }
-
   /** Freezes means, k and floor, and gives every example its value under the set in force. */
   private void refresh() {
     refreshes++;
     means.freeze();
-    double[] mean = meanFeatures();
-    errorScale = set.errorScale(mean);
+    double[] mean = history.meanFeatures(means);
+    double errorScale = set.errorScale(mean);
     // v is linear in the features, so its mean is the value of the mean features.
     double meanValue = set.robustValue(mean, errorScale);
-    if (!(meanValue > 0)) {
+    boolean allZero = !(meanValue > 0);
+    values =
+        new RobustValues(
+            history, means, set, errorScale, allZero ? 1f : (float) (FLOOR * meanValue));
+    if (allZero) {
       tree.build(i -> 1f);
-      floor = 1f;
-      return;
+    } else {
+      floored += values.build(tree);
     }
-    floor = (float) (FLOOR * meanValue);
-    double[] features = new double[FEATURES];
-    float[] scratch = new float[FEATURES];
-    float[] values = new float[n];
-    for (int i = 0; i < n; i++) {
-      float v = value(i, features, scratch);
-      if (v < floor) {
-        floored++;
-        v = floor;
-      }
-      values[i] = v;
-    }
-    tree.build(i -> values[(int) i]);
   }
 
   @Override
@@ -278,6 +234,11 @@ public final class RaisSampler implements ImportanceSampler {
   /** How often an example was drawn and observed. */
   public int visits(int index) {
     return history.visits(index);
+  }
+
+  /** Memory in use off the Java heap: what grows with the number of examples, but for labels. */
+  public long offHeapBytes() {
+    return history.offHeapBytes() + tree.offHeapBytes();
   }
 
   @Override

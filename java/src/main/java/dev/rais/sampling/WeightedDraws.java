@@ -22,6 +22,9 @@ final class WeightedDraws {
   private long slot;
   private double offset;
   private FeistelPermutation order;
+  private double[] positions = new double[0];
+  private int[] slots = new int[0];
+  private int[] found = new int[0];
 
   WeightedDraws(SumTree tree, long seed) {
     this.tree = tree;
@@ -59,10 +62,13 @@ final class WeightedDraws {
    */
   void fillFromRound(Minibatch batch) {
     double total = tree.total();
-    for (int j = 0; j < batch.size(); j++) {
-      long stratum = order.at(slot++);
-      take(batch, j, tree.find((stratum + offset) / roundSize * total), total, 0);
+    int m = batch.size();
+    reserve(m);
+    for (int j = 0; j < m; j++) {
+      positions[j] = (order.at(slot++) + offset) / roundSize * total;
     }
+    tree.find(positions, batch.indices(), m);
+    weigh(batch, total, 0);
   }
 
   /**
@@ -76,19 +82,38 @@ final class WeightedDraws {
       smoothing = 1; // all norms are 0: nothing to prefer
       total = 1;
     }
-    for (int j = 0; j < batch.size(); j++) {
+    int m = batch.size();
+    reserve(m);
+    // The tree draws many at once faster than one by one: first those it is to draw.
+    int fromTree = 0;
+    for (int j = 0; j < m; j++) {
       double u = draws.uniform(batch.iteration(), j);
-      long index =
-          u < smoothing
-              ? Math.min(n - 1, (long) (u / smoothing * n))
-              : tree.find((u - smoothing) / (1 - smoothing) * total);
-      take(batch, j, index, total, smoothing);
+      if (u < smoothing) {
+        batch.indices()[j] = (int) Math.min(n - 1, (long) (u / smoothing * n));
+      } else {
+        positions[fromTree] = (u - smoothing) / (1 - smoothing) * total;
+        slots[fromTree++] = j;
+      }
+    }
+    tree.find(positions, found, fromTree);
+    for (int k = 0; k < fromTree; k++) {
+      batch.indices()[slots[k]] = found[k];
+    }
+    weigh(batch, total, smoothing);
+  }
+
+  private void reserve(int m) {
+    if (positions.length < m) {
+      positions = new double[m];
+      slots = new int[m];
+      found = new int[m];
     }
   }
 
-  private void take(Minibatch batch, int j, long index, double total, double smoothing) {
-    batch.indices()[j] = (int) index;
-    double np = smoothing + (1 - smoothing) * n * tree.get(index) / total;
-    batch.weights()[j] = (float) (1 / np);
+  private void weigh(Minibatch batch, double total, double smoothing) {
+    for (int j = 0; j < batch.size(); j++) {
+      double np = smoothing + (1 - smoothing) * n * tree.get(batch.indices()[j]) / total;
+      batch.weights()[j] = (float) (1 / np);
+    }
   }
 }
