@@ -162,7 +162,7 @@ public final class Trainer implements AutoCloseable {
       step(total);
       trainingNanos += System.nanoTime() - begin;
       listener.progressed(progress());
-      double epochs = epochs();
+      double epochs = (double) iteration * m / n;
       double tenths = 10 * sampler.effectiveIterations() / total;
       boolean finished = tenths >= 10;
       if (finished || epochs >= nextEpoch || tenths >= nextTenth) {

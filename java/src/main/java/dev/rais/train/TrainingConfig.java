@@ -19,7 +19,8 @@ import dev.rais.sampling.DrawMode;
  * @param draw how a weighted sampler draws
  * @param smoothing λ of the naive sampler
  * @param seed every random choice follows from it
- * @param evalEvery real epochs between evaluations; a tenth of the schedule always brings one too
+ * @param evalEvery epochs of trained examples between evaluations; a tenth of the schedule always
+ *     brings one too
  * @param oracleEvery minibatches between two computations of the oracle's exact norms
  * @param gainMax r_max, bound of the gain ratio
  * @param roundFraction K/n of RAIS's rounds

@@ -109,7 +109,12 @@ class TrainerTest {
         summary.iterations() < config.scheduleLength(size),
         "a gain above 1 must shorten the run: " + summary);
     assertEquals(
-        last.epochsEquivalent() / last.epochs(), summary.meanGainRatio(), 1e-9, "mean gain");
+        last.epochsEquivalent() / (last.iteration() * perEpoch), summary.meanGainRatio(), 1e-9);
+    // Every minibatch goes forward and backward; the oracle sends all images both ways before.
+    long work = summary.iterations() * (M + (sampler.equals("oracle") ? size : 0));
+    assertEquals(work, summary.forwardExamples());
+    assertEquals(work, summary.backwardExamples());
+    assertEquals((double) work / size, summary.epochs(), 1e-9);
     // With a constant schedule the rate is the base rate times the gain ratio.
     for (Metrics metrics : record.evaluations) {
       assertTrue(metrics.gainRatio() >= 1 && metrics.gainRatio() <= config.gainMax());
