@@ -36,13 +36,14 @@ final class Djl implements ForeignLibrary {
       double iterations = 0;
       while (iterations < total) {
         for (Batch batch : trainer.shuffledEpoch()) {
-          if (iterations < total) {
-            double loss = trainer.step(batch, settings.learningRateAt(iterations, total));
-            // An epoch's last minibatch is smaller and counts for less.
-            iterations += (double) batch.getSize() / settings.batchSize();
-            log.stepped(batch.getSize(), loss, iterations);
-          }
+          double loss = trainer.step(batch, settings.learningRateAt(iterations, total));
+          // An epoch's last minibatch is smaller and counts for less.
+          iterations += (double) batch.getSize() / settings.batchSize();
+          log.stepped(batch.getSize(), loss, iterations);
           batch.close();
+          if (iterations >= total) {
+            break;
+          }
         }
       }
       return log.finish();

@@ -136,6 +136,7 @@ final class DjlTrainer implements ForeignTrainer {
         learningRate =
             rate.afterForward(
                 Softmax.logitGradients(logits.toFloatArray(), classes, data.numClasses()));
+        // Flat: the picked column is [m, 1], which times [m] would be [m, m].
         NDIndex ofLabels = new NDIndex().addAllDim().addPickDim(y);
         NDArray losses = logits.logSoftmax(1).get(ofLabels).neg().flatten();
         loss = losses.mul(w).mean();

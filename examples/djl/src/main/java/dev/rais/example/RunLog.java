@@ -77,17 +77,18 @@ public final class RunLog {
   /** Evaluates and sums up. */
   public RunSummary finish() {
     double seconds = seconds();
+    double epochs = (double) examples / n;
     return new RunSummary(
         settings.sampler(),
         data,
         settings.seed(),
         steps,
-        (double) examples / n,
+        epochs,
         epochsEquivalent(),
         trainer.testError(),
         trainer.trainLoss(),
         seconds,
-        effectiveIterations / steps);
+        epochsEquivalent() / epochs);
   }
 
   private double epochsEquivalent() {

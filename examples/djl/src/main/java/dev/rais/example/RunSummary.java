@@ -12,7 +12,7 @@ package dev.rais.example;
  * @param finalTestError share of test examples classified wrongly at the end
  * @param finalTrainLoss mean loss over the whole training set at the end
  * @param seconds time in steps, evaluations left out
- * @param meanGainRatio t̂ per step
+ * @param meanGainRatio epochs equivalent per epoch
  */
 public record RunSummary(
     String sampler,
