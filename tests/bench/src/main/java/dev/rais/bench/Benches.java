@@ -3,6 +3,7 @@ package dev.rais.bench;
 import dev.rais.bench.ops.OpsBench;
 import dev.rais.bench.peers.PeersBench;
 import dev.rais.bench.peers.SelfBench;
+import dev.rais.bench.sampler.SamplerBench;
 import java.util.List;
 
 /** All benchmarks. */
@@ -14,6 +15,7 @@ final class Benches {
     return List.of(
         new PeersBench(), //
         new SelfBench(),
-        new OpsBench());
+        new OpsBench(),
+        new SamplerBench());
   }
 }
