@@ -257,8 +257,8 @@ public final class SumTree implements AutoCloseable {
     recomputeAboveBlocks();
   }
 
-  /** Every sum anew from the leaves, in parallel: the same bits. */
-  void rebuild() {
+  /** Computes every sum anew from the leaves, in parallel; gives the same bits. */
+  public void rebuild() {
     forTasks(true, this::rebuildRange);
     recomputeAboveBlocks();
   }
