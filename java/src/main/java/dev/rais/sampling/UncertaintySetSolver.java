@@ -106,9 +106,16 @@ public final class UncertaintySetSolver {
   private final double[] q = new double[BLOCK];
   private final double[] wAlpha = new double[BLOCK];
   private final double[] wAlpha2 = new double[BLOCK];
-  private final double[] b0 = new double[BLOCK];
-  private final double[] b1 = new double[BLOCK];
-  private final double[] b2 = new double[BLOCK];
+
+  // [records] what multiplies s̃ s̃ᵀ in the three parts of the Hessian.
+  private final double[] b0;
+  private final double[] b1;
+  private final double[] b2;
+
+  // [BLOCK] running sums side by side, which C2 adds to in vectors; it does not so with one sum.
+  private final double[] cc = new double[BLOCK];
+  private final double[] cd = new double[BLOCK];
+  private final double[] dd = new double[BLOCK];
 
   private UncertaintySetSolver(double[][] s, double[] v, double[] w, int records) {
     this.s = s;
@@ -119,6 +126,9 @@ public final class UncertaintySetSolver {
     gradient = new double[2 * features];
     hessian = new double[2 * features][2 * features];
     diagonal = new double[2 * features];
+    b0 = new double[records];
+    b1 = new double[records];
+    b2 = new double[records];
     meanS = new double[features];
     double sum = 0;
     for (int j = 0; j < records; j++) {
@@ -430,9 +440,6 @@ public final class UncertaintySetSolver {
     h = 0;
     alphaNorm = 0;
     Arrays.fill(gradient, 0);
-    for (double[] row : hessian) {
-      Arrays.fill(row, 0);
-    }
     for (int from = 0; from < records; from += BLOCK) {
       int length = residuals(x, from);
       for (int i = 0; i < length; i++) {
@@ -440,9 +447,9 @@ public final class UncertaintySetSolver {
         double weight = w[from + i];
         wAlpha[i] = weight * alpha;
         wAlpha2[i] = weight * alpha * alpha;
-        b0[i] = weight / q[i];
-        b1[i] = weight * alpha / q[i];
-        b2[i] = wAlpha2[i] / q[i];
+        b0[from + i] = weight / q[i];
+        b1[from + i] = weight * alpha / q[i];
+        b2[from + i] = wAlpha2[i] / q[i];
       }
       for (int i = 0; i < length; i++) {
         h += wAlpha2[i] * q[i];
@@ -450,9 +457,11 @@ public final class UncertaintySetSolver {
       }
       for (int k = 0; k < features; k++) {
         addGradient(k, from, length);
-        for (int l = 0; l <= k; l++) {
-          addHessian(k, l, from, length);
-        }
+      }
+    }
+    for (int k = 0; k < features; k++) {
+      for (int l = 0; l <= k; l++) {
+        setHessian(k, l);
       }
     }
     for (int k = 0; k < features; k++) {
@@ -473,43 +482,47 @@ public final class UncertaintySetSolver {
     gradient[features + k] -= sum2;
   }
 
-  /** Adds the block's share of the lower triangle; (k, features + l) is in it through symmetry. */
-  private void addHessian(int k, int l, int from, int length) {
-    double[] columnK = s[k];
-    double[] columnL = s[l];
-    // Two accumulators per sum: one alone would wait for the latency of each addition.
-    double cc = 0;
-    double cd = 0;
-    double dd = 0;
-    double ccOdd = 0;
-    double cdOdd = 0;
-    double ddOdd = 0;
-    int i = 0;
-    for (; i + 1 < length; i += 2) {
+  /** Sets entries of the lower triangle; (k, features + l) is in it through symmetry. */
+  private void setHessian(int k, int l) {
+    Arrays.fill(cc, 0);
+    Arrays.fill(cd, 0);
+    Arrays.fill(dd, 0);
+    for (int from = 0; from < records; from += BLOCK) {
+      int length = Math.min(BLOCK, records - from);
+      addProducts(s[k], s[l], b0, b1, b2, from, length, cc, cd, dd);
+    }
+    hessian[k][l] = 2 * sum(cc);
+    hessian[features + k][features + l] = 2 * sum(dd);
+    double mixed = -2 * sum(cd);
+    hessian[features + k][l] = mixed;
+    hessian[features + l][k] = mixed;
+  }
+
+  private static void addProducts(
+      double[] columnK,
+      double[] columnL,
+      double[] b0,
+      double[] b1,
+      double[] b2,
+      int from,
+      int length,
+      double[] cc,
+      double[] cd,
+      double[] dd) {
+    for (int i = 0; i < length; i++) {
       double product = columnK[from + i] * columnL[from + i];
-      double odd = columnK[from + i + 1] * columnL[from + i + 1];
-      cc += b0[i] * product;
-      cd += b1[i] * product;
-      dd += b2[i] * product;
-      ccOdd += b0[i + 1] * odd;
-      cdOdd += b1[i + 1] * odd;
-      ddOdd += b2[i + 1] * odd;
+      cc[i] += b0[from + i] * product;
+      cd[i] += b1[from + i] * product;
+      dd[i] += b2[from + i] * product;
     }
-    if (i < length) {
-      double product = columnK[from + i] * columnL[from + i];
-      cc += b0[i] * product;
-      cd += b1[i] * product;
-      dd += b2[i] * product;
+  }
+
+  private static double sum(double[] values) {
+    double sum = 0;
+    for (double value : values) {
+      sum += value;
     }
-    cc += ccOdd;
-    cd += cdOdd;
-    dd += ddOdd;
-    hessian[k][l] += 2 * cc;
-    hessian[features + k][features + l] += 2 * dd;
-    hessian[features + k][l] -= 2 * cd;
-    if (k != l) {
-      hessian[features + l][k] -= 2 * cd;
-    }
+    return sum;
   }
 
   /**
