@@ -56,6 +56,9 @@ abstract class AbstractSampler implements ImportanceSampler {
     throw new UnsupportedOperationException("the data of a " + name + " sampler cannot grow");
   }
 
+  /** Called under the lock before anything is taken over from a state. */
+  void beforeRestore() {}
+
   /** Minibatches drawn so far. */
   final long drawn() {
     return drawn;
@@ -197,6 +200,7 @@ abstract class AbstractSampler implements ImportanceSampler {
       throw new IllegalArgumentException(
           "a %s sampler cannot take over the state of a %s".formatted(name, state.sampler()));
     }
+    beforeRestore();
     population.load(state);
     drawn = state.longs("sampler", 2)[0];
     double[] values = state.doubles("sampler.advance", 4);

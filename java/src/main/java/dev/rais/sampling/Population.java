@@ -117,9 +117,11 @@ final class Population {
       }
       weights = old;
     }
+    for (int i = 0; i < count; i++) {
+      weightSum += more == null ? 1 : more[i];
+    }
     size += count;
     active += count;
-    weightSum = sum();
   }
 
   /** Checks a request to retire; changes nothing. */

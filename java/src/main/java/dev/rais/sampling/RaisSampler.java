@@ -520,9 +520,13 @@ public final class RaisSampler extends AbstractSampler {
   }
 
   @Override
-  void load(SamplerState state) {
+  void beforeRestore() {
     finishPreparation();
     preparation = null;
+  }
+
+  @Override
+  void load(SamplerState state) {
     long[] counts = state.longs("rais", 9);
     rounds = counts[0];
     lastTrainingStart = counts[1];

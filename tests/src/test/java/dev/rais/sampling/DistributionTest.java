@@ -90,6 +90,48 @@ class DistributionTest extends RandomTest {
     }
   }
 
+  /** 10^8 examples: a float CDF has no room for them, and a shuffled list of draws takes 400 MB. */
+  @Test
+  void aRoundOfAHundredMillionExamplesGivesEveryPartItsShare() {
+    Random random = random("10^8 examples");
+    int n = 100_000_000;
+    int blocks = 10_000;
+    int size = 1 << 20;
+    long blockSize = n / blocks;
+    try (Distribution distribution = new Distribution(new Population(n, null))) {
+      // Values that differ by a factor of 100 from example to example, and between blocks.
+      distribution.build(i -> 0.01f + (i * 2654435761L >>> 7 & 127) / 128f + i / blockSize % 3);
+      double[] share = new double[blocks];
+      double mean = 0;
+      SumTree tree = distribution.tree();
+      for (int b = 0; b < blocks; b++) {
+        for (long i = b * blockSize; i < (b + 1) * blockSize; i++) {
+          share[b] += tree.get(i);
+        }
+        mean += x(b) / blocks;
+      }
+      double estimate = 0;
+      int rounds = 2;
+      for (int r = 0; r < rounds; r++) {
+        int[] counts = new int[blocks];
+        for (int i : all(Round.generate(distribution, random.nextLong(), r, size))) {
+          int b = (int) (i / blockSize);
+          counts[b]++;
+          estimate += x(b) / distribution.np(i) / ((double) size * rounds);
+        }
+        for (int b = 0; b < blocks; b++) {
+          double expected = size * share[b] / tree.total();
+          assertEquals(expected, counts[b], 1.001, "block " + b + " of round " + r);
+        }
+      }
+      assertEquals(mean, estimate, 0.01);
+    }
+  }
+
+  private static double x(int block) {
+    return Math.sin(block);
+  }
+
   @Test
   void independentDrawsFollowTheDistribution() {
     Random random = random("independent draws");

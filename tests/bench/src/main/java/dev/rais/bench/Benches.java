@@ -1,5 +1,6 @@
 package dev.rais.bench;
 
+import dev.rais.bench.draws.DrawsBench;
 import dev.rais.bench.ops.OpsBench;
 import dev.rais.bench.peers.PeersBench;
 import dev.rais.bench.peers.SelfBench;
@@ -14,6 +15,7 @@ final class Benches {
     return List.of(
         new PeersBench(), //
         new SelfBench(),
-        new OpsBench());
+        new OpsBench(),
+        new DrawsBench());
   }
 }

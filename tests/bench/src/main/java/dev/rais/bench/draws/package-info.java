@@ -1,0 +1,2 @@
+/** Gradient variance under different ways of drawing. */
+package dev.rais.bench.draws;
