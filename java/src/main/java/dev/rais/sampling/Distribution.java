@@ -2,6 +2,8 @@ package dev.rais.sampling;
 
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
+import java.util.function.Supplier;
 
 /**
  * The distribution p_i = u_i v_i / Σ u_j v_j over the examples there were when it was made, less
@@ -38,20 +40,40 @@ final class Distribution implements AutoCloseable {
 
   /** Gives every example of the population its leaf; the caller leaves retired ones at 0. */
   void build(SumTree.LeafValues leaves) {
+    build(
+        () ->
+            (from, count, values) -> {
+              for (int i = 0; i < count; i++) {
+                values[i] = leaves.at(from + i);
+              }
+            });
+  }
+
+  /** The same, block by block. */
+  void build(Supplier<SumTree.LeafBlock> leaves) {
     ensureCapacity(population.size());
     size = population.size();
-    tree.build(i -> i < size ? leaves.at(i) : 0f);
+    tree.build(() -> upTo(size, leaves.get()));
     active = population.active();
     weightSum = population.weightSum();
+  }
+
+  /** Leaves beyond {@code size}, room for examples to come, are 0. */
+  private static SumTree.LeafBlock upTo(int size, SumTree.LeafBlock leaves) {
+    return (from, count, values) -> {
+      int used = Math.clamp(size - from, 0, count);
+      if (used > 0) {
+        leaves.fill(from, used, values);
+      }
+      Arrays.fill(values, used, count, 0);
+    };
   }
 
   /** Room for more examples, at twice the size, so that growing costs O(1) per example. */
   private void ensureCapacity(int needed) {
     if (needed > tree.size()) {
       SumTree old = tree;
-      SumTree larger = new SumTree(Math.min(Integer.MAX_VALUE - 8L, 2L * needed));
-      larger.build(i -> i < old.size() ? old.get(i) : 0f);
-      tree = larger;
+      tree = old.grownTo(Math.min(Integer.MAX_VALUE - 8L, 2L * needed));
       old.close();
     }
   }

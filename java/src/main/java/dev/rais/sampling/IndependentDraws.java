@@ -8,6 +8,7 @@ import dev.rais.random.Streams;
  */
 final class IndependentDraws {
   private final Philox philox;
+  private double[] positions = new double[0];
 
   IndependentDraws(long seed) {
     philox = new Philox(seed, Streams.WEIGHTED_DRAW);
@@ -17,8 +18,16 @@ final class IndependentDraws {
   void fill(Minibatch batch, Distribution distribution) {
     SumTree tree = distribution.tree();
     double total = tree.total();
-    for (int j = 0; j < batch.size(); j++) {
-      int index = (int) tree.find(philox.uniform(batch.iteration(), j) * total);
+    int m = batch.size();
+    if (positions.length < m) {
+      positions = new double[m];
+    }
+    for (int j = 0; j < m; j++) {
+      positions[j] = philox.uniform(batch.iteration(), j) * total;
+    }
+    tree.find(positions, batch.indices(), m);
+    for (int j = 0; j < m; j++) {
+      int index = batch.indices()[j];
       batch.set(j, index, distribution.np(index), distribution.relativeWeight(index));
     }
   }

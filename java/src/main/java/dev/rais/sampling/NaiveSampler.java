@@ -132,7 +132,9 @@ public final class NaiveSampler extends AbstractSampler {
             ? sum / weight
             : runningMean + ALPHA * (sum / weight - runningMean);
     for (int j = 0; j < norms.length; j++) {
-      history.visit(batch.indices()[j], norms[j]);
+      if (population.isActive(batch.indices()[j])) {
+        history.visit(batch.indices()[j], norms[j]);
+      }
     }
     if (mode == DrawMode.IID && refreshes > 0) {
       float[] leaves = new float[norms.length];
@@ -167,6 +169,7 @@ public final class NaiveSampler extends AbstractSampler {
   void beforeRetire(int[] indices) {
     for (int index : indices) {
       distribution.retire(index);
+      history.retire(index);
     }
   }
 
@@ -207,7 +210,7 @@ public final class NaiveSampler extends AbstractSampler {
   void load(SamplerState state) {
     gain.load(state);
     uniform.load(state);
-    history.load(state, population.size());
+    history.load(state, population);
     distribution.load(state, "naive.");
     round = Round.load(state, "naive.", distribution);
     long[] counts = state.longs("naive", 3);

@@ -31,7 +31,8 @@ public record Observation(
    * @param batch the minibatch
    * @param logitGradients [m, K] δ_j = ∂f_j/∂z_j, row by row, without importance weights
    * @param classes K
-   * @throws IllegalArgumentException if there are not m · K gradients
+   * @throws IllegalArgumentException if there are not m · K gradients, or one is NaN or infinite,
+   *     with its place and value
    */
   public static Observation ofLogitGradients(Minibatch batch, float[] logitGradients, int classes) {
     int m = batch.size();
@@ -48,6 +49,11 @@ public record Observation(
       double w = batch.weights()[j];
       for (int k = 0; k < classes; k++) {
         double g = logitGradients[j * classes + k];
+        if (!(Math.abs(g) <= Float.MAX_VALUE)) {
+          throw new IllegalArgumentException(
+              "the logit gradient of class %d in slot %d (example %d) must be finite, but is %s"
+                  .formatted(k, j, batch.indices()[j], (float) g));
+        }
         square += g * g;
         mean[k] += w * g / m;
       }
@@ -59,6 +65,58 @@ public record Observation(
       batchSquare += g * g;
     }
     return new Observation(norms, squares, batchSquare);
+  }
+
+  /**
+   * An observation from logits: {@link #ofLogitGradients} of δ_j = softmax(z_j) − y_j. The label's
+   * entry is minus the sum of the other probabilities, which stays exact where an example is so
+   * well learned that its own probability rounds to 1.
+   *
+   * @param batch the minibatch
+   * @param logits [m, K] z, row by row
+   * @param labels [m] class of each example of the minibatch
+   * @param classes K
+   * @throws IllegalArgumentException if a length does not fit, a label is not in [0, K), or a logit
+   *     is NaN or infinite
+   */
+  public static Observation ofLogits(Minibatch batch, float[] logits, int[] labels, int classes) {
+    int m = batch.size();
+    if (classes < 1 || logits.length != (long) m * classes || labels.length != m) {
+      throw new IllegalArgumentException(
+          "a minibatch of %d with %d classes needs %d logits and %d labels, not %d and %d"
+              .formatted(m, classes, (long) m * classes, m, logits.length, labels.length));
+    }
+    float[] gradients = new float[logits.length];
+    double[] exponentials = new double[classes];
+    for (int j = 0; j < m; j++) {
+      int row = j * classes;
+      int label = labels[j];
+      if (label < 0 || label >= classes) {
+        throw new IllegalArgumentException(
+            "the label %d in slot %d (example %d) is not in [0, %d)"
+                .formatted(label, j, batch.indices()[j], classes));
+      }
+      float max = Float.NEGATIVE_INFINITY;
+      for (int k = 0; k < classes; k++) {
+        float z = logits[row + k];
+        if (!(Math.abs(z) <= Float.MAX_VALUE)) {
+          throw new IllegalArgumentException(
+              "the logit of class %d in slot %d (example %d) must be finite, but is %s"
+                  .formatted(k, j, batch.indices()[j], z));
+        }
+        max = Math.max(max, z);
+      }
+      double others = 0;
+      for (int k = 0; k < classes; k++) {
+        exponentials[k] = Math.exp((double) logits[row + k] - max);
+        others += k == label ? 0 : exponentials[k];
+      }
+      double sum = others + exponentials[label];
+      for (int k = 0; k < classes; k++) {
+        gradients[row + k] = (float) ((k == label ? -others : exponentials[k]) / sum);
+      }
+    }
+    return ofLogitGradients(batch, gradients, classes);
   }
 
   /** Checks what a sampler wants of this. */

@@ -76,6 +76,11 @@ final class Population {
     return !retired.get(index);
   }
 
+  /** The first retired index from {@code from} on, or -1. */
+  int nextRetired(int from) {
+    return retired.nextSetBit(from);
+  }
+
   boolean isWeighted() {
     return weights != null;
   }

@@ -17,7 +17,7 @@ final class Preparation {
    * @param records what the set is trained on
    * @param used which features take part
    * @param means what features are made from afterwards
-   * @param meanFeatures s̄; null where the preparation is to compute it
+   * @param meanFeatures s̄ made from those
    * @param round number of the round to make
    * @param roundSize K; 0 for the set alone
    */
@@ -30,13 +30,13 @@ final class Preparation {
       long round,
       int roundSize) {
 
-    UncertaintySet solve(double[] mean, UncertaintySet previous) {
+    UncertaintySet solve(UncertaintySet previous) {
       return UncertaintySetSolver.solve(
           records.features(),
           records.norms(),
           records.weights(),
           records.count(),
-          mean,
+          meanFeatures,
           used,
           previous);
     }
@@ -53,7 +53,7 @@ final class Preparation {
         bits |= used[k] ? 1L << k : 0;
       }
       state.put("preparation.used", bits);
-      state.put("preparation.meanFeatures", meanFeatures == null ? new double[0] : meanFeatures);
+      state.put("preparation.meanFeatures", meanFeatures);
       means.save(state, "preparation.means");
     }
 
@@ -72,13 +72,12 @@ final class Preparation {
         used[k] = (bits & (1L << k)) != 0;
       }
       double[] weights = state.doubles("preparation.weights", norms.length);
-      double[] mean = state.doubles("preparation.meanFeatures", -1);
       return new Inputs(
           counts[0],
           new RecordRing.Records(features, norms, weights, Math.toIntExact(counts[1])),
           used,
           FrozenMeans.load(state, "preparation.means", classes),
-          mean.length == 0 ? null : mean,
+          state.doubles("preparation.meanFeatures", ExampleHistory.FEATURES),
           counts[2],
           Math.toIntExact(counts[3]));
     }
@@ -89,9 +88,10 @@ final class Preparation {
    *
    * @param set the trained set
    * @param refresh what was refreshed with it, or null
+   * @param floored values raised to the floor
    * @param round the round made from that, or null
    */
-  record Result(UncertaintySet set, Refresh refresh, Round round) {}
+  record Result(UncertaintySet set, Refresh refresh, long floored, Round round) {}
 
   private final Inputs inputs;
   private final Future<Result> result;

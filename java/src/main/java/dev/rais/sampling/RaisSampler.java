@@ -54,13 +54,15 @@ public final class RaisSampler extends AbstractSampler {
   private final UniformDraws uniform;
   private final IndependentDraws independent;
   private final ExecutorService trainer;
-  private int[] labels;
 
   /** What the features of minibatches are made from; null before the first norms. */
   private FrozenMeans frozen;
 
   /** The refresh in force; null while draws are uniform. */
   private Refresh refresh;
+
+  /** The values under it. */
+  private RobustValues values;
 
   private Distribution distribution;
 
@@ -116,9 +118,7 @@ public final class RaisSampler extends AbstractSampler {
     super("rais", new Population(labels.length, weights), FEATURES);
     this.options = options;
     this.classes = classes;
-    this.labels = labels;
     this.seed = seed;
-    checkLabels(labels);
     int n = labels.length;
     gain = new GainEstimator(options.gainMax());
     uniform = new UniformDraws(population, seed);
@@ -126,7 +126,7 @@ public final class RaisSampler extends AbstractSampler {
     int capacity =
         options.recordCapacity() > 0 ? options.recordCapacity() : Math.min(DEFAULT_CAPACITY, n);
     ring = new RecordRing(capacity);
-    means = new ClassMeans(classes);
+    means = new ClassMeans(labels, classes);
     history = new ExampleHistory(n);
     distribution = new Distribution(population);
     spare = options.draw() == DrawMode.ROUNDS ? new Distribution(population) : null;
@@ -134,15 +134,6 @@ public final class RaisSampler extends AbstractSampler {
     trainer =
         Executors.newSingleThreadExecutor(
             Thread.ofPlatform().daemon().name("rais-uncertainty-set").factory());
-  }
-
-  private void checkLabels(int[] labels) {
-    for (int i = 0; i < labels.length; i++) {
-      if (labels[i] < 0 || labels[i] >= classes) {
-        throw new IllegalArgumentException(
-            "label %d in place %d is not in [0, %d)".formatted(labels[i], i, classes));
-      }
-    }
   }
 
   private boolean inRounds() {
@@ -194,10 +185,7 @@ public final class RaisSampler extends AbstractSampler {
   }
 
   private void addFeatures(Minibatch batch) {
-    for (int j = 0; j < batch.size(); j++) {
-      int i = batch.indices()[j];
-      history.features(i, frozen.mean(), frozen.ofClass()[labels[i]], batch.features, j * FEATURES);
-    }
+    history.features(batch.indices(), batch.size(), means.labels(), frozen, batch.features);
   }
 
   /** At the draw of a minibatch: takes over what was prepared, if its time has come. */
@@ -234,32 +222,41 @@ public final class RaisSampler extends AbstractSampler {
     boolean first = refresh == null;
     if (inRounds()) {
       refresh = result.refresh();
+      floored += result.floored();
       round = result.round();
       Distribution used = distribution;
       distribution = spare;
       spare = used;
       for (int j = 0; j < deferred; j++) {
-        history.visit(deferredIndices[j], deferredNorms[j]);
+        visit(deferredIndices[j], deferredNorms[j]);
       }
       deferred = 0;
     } else {
       FrozenMeans now = means.freeze();
-      double[] meanFeatures = Refresh.meanFeatures(history, labels, now, population);
-      refresh =
-          Refresh.run(history, labels, now, meanFeatures, population, result.set(), distribution);
+      refresh = Refresh.of(now, history.meanFeatures(means, now), result.set());
+      floored += build(refresh, distribution);
     }
+    values = refresh.values(history, means.labels(), population);
     frozen = refresh.means();
-    floored += refresh.floored();
     refreshes++;
     if (first) {
       trialFrom = drawn();
     }
   }
 
+  /** Gives every example its leaf; returns how many values were raised to the floor. */
+  private long build(Refresh next, Distribution target) {
+    if (next.allZero()) {
+      target.build(i -> population.isActive((int) i) ? population.weight((int) i) : 0f);
+      return 0;
+    }
+    return next.values(history, means.labels(), population).build(target);
+  }
+
   /** Starts a training, and with rounds what follows from it. */
   private void prepare(int m) {
     lastTrainingStart = drawn();
-    boolean unseen = history.unseenShare(population.size()) >= UNSEEN_SHARE;
+    boolean unseen = history.unseenShare() >= UNSEEN_SHARE;
     RecordRing.Records records = ring.copy(unseen);
     if (records.count() == 0) {
       // Nothing but first visits, and too few of them to matter: better than no round.
@@ -269,18 +266,16 @@ public final class RaisSampler extends AbstractSampler {
     Arrays.fill(used, true);
     used[NEVER_SEEN] = unseen;
     FrozenMeans now = means.freeze();
-    double[] meanFeatures = null;
-    int roundSize = 0;
-    if (inRounds()) {
-      roundSize = Round.size(options.roundFraction(), population.active(), m);
-    } else if (refresh == null) {
-      meanFeatures = Refresh.meanFeatures(history, labels, now, population);
-    } else {
-      meanFeatures = refresh.meanFeatures(); // as old as the set itself: it only scales d
-    }
+    int roundSize = inRounds() ? Round.size(options.roundFraction(), population.active(), m) : 0;
     start(
         new Preparation.Inputs(
-            drawn() + LAG, records, used, now, meanFeatures, rounds++, roundSize));
+            drawn() + LAG,
+            records,
+            used,
+            now,
+            history.meanFeatures(means, now),
+            rounds++,
+            roundSize));
   }
 
   private void start(Preparation.Inputs inputs) {
@@ -290,21 +285,21 @@ public final class RaisSampler extends AbstractSampler {
 
   /** Runs on the trainer's thread; reads history, labels and population, writes the spare. */
   private Preparation.Result work(Preparation.Inputs inputs, UncertaintySet previous) {
+    UncertaintySet set = inputs.solve(previous);
     if (inputs.roundSize() == 0) {
-      return new Preparation.Result(inputs.solve(inputs.meanFeatures(), previous), null, null);
+      return new Preparation.Result(set, null, 0, null);
     }
-    double[] mean = Refresh.meanFeatures(history, labels, inputs.means(), population);
-    UncertaintySet set = inputs.solve(mean, previous);
-    Refresh next = Refresh.run(history, labels, inputs.means(), mean, population, set, spare);
-    return new Preparation.Result(
-        set, next, Round.generate(spare, seed, inputs.round(), inputs.roundSize()));
+    Refresh next = Refresh.of(inputs.means(), inputs.meanFeatures(), set);
+    long raised = build(next, spare);
+    Round made = Round.generate(spare, seed, inputs.round(), inputs.roundSize());
+    return new Preparation.Result(set, next, raised, made);
   }
 
   @Override
   void learn(Minibatch batch, Observation observation) {
     float[] norms = observation.scores();
     boolean first = means.isEmpty();
-    means.observe(batch, labels, norms);
+    means.observe(batch, norms);
     if (first) {
       frozen = means.freeze();
     }
@@ -318,7 +313,7 @@ public final class RaisSampler extends AbstractSampler {
       if (defer) {
         defer(batch.indices()[j], norms[j]);
       } else {
-        history.visit(batch.indices()[j], norms[j]);
+        visit(batch.indices()[j], norms[j]);
       }
     }
     double ratio = gain.observe(batch, observation);
@@ -328,6 +323,12 @@ public final class RaisSampler extends AbstractSampler {
     }
     judge(batch);
     prepareWhenDue(batch.size());
+  }
+
+  private void visit(int index, float norm) {
+    if (population.isActive(index) && history.visit(index, norm)) {
+      means.firstVisit(index);
+    }
   }
 
   private void defer(int index, float norm) {
@@ -362,25 +363,8 @@ public final class RaisSampler extends AbstractSampler {
     if (leafValues.length < m) {
       leafValues = new float[m];
     }
-    double[] features = new double[FEATURES];
-    float[] scratch = new float[FEATURES];
-    for (int j = 0; j < m; j++) {
-      leafValues[j] = leaf(batch.indices()[j], features, scratch);
-    }
+    floored += values.at(batch.indices(), m, leafValues);
     distribution.tree().update(batch.indices(), leafValues, m);
-  }
-
-  /** u_i max(v_i, floor), 0 if retired. */
-  private float leaf(int index, double[] features, float[] scratch) {
-    if (!population.isActive(index)) {
-      return 0;
-    }
-    float v = refresh.value(history, labels[index], index, features, scratch);
-    if (v < refresh.floor()) {
-      floored++;
-      v = refresh.floor();
-    }
-    return population.weight(index) * v;
   }
 
   private void prepareWhenDue(int m) {
@@ -451,6 +435,8 @@ public final class RaisSampler extends AbstractSampler {
       if (spare != null && preparation != null) {
         spare.retire(index);
       }
+      means.retire(index, history.visits(index) > 0);
+      history.retire(index);
     }
   }
 
@@ -463,24 +449,23 @@ public final class RaisSampler extends AbstractSampler {
 
   @Override
   void checkAppend(int[] labels) {
-    checkLabels(labels);
+    means.checkLabels(labels);
     finishPreparation();
   }
 
   @Override
-  void appended(int from, int[] more) {
-    if (labels.length < population.size()) {
-      labels =
-          Arrays.copyOf(labels, (int) Math.min(Integer.MAX_VALUE - 8L, 2L * population.size()));
-    }
-    System.arraycopy(more, 0, labels, from, more.length);
+  void appended(int from, int[] labels) {
+    means.append(from, labels);
     history.grow(population.size());
-    if (!inRounds() && refresh != null) {
-      distribution.extend();
-      double[] features = new double[FEATURES];
-      float[] scratch = new float[FEATURES];
-      for (int i = from; i < population.size(); i++) {
-        distribution.tree().set(i, leaf(i, features, scratch));
+    if (refresh != null) {
+      values = refresh.values(history, means.labels(), population);
+      if (!inRounds()) {
+        distribution.extend();
+        int[] indices = new int[labels.length];
+        Arrays.setAll(indices, j -> from + j);
+        float[] leaves = new float[labels.length];
+        floored += values.at(indices, labels.length, leaves);
+        distribution.tree().update(indices, leaves, labels.length);
       }
     }
   }
@@ -498,8 +483,7 @@ public final class RaisSampler extends AbstractSampler {
         weightedIterations,
         cautiousIterations,
         cautious ? 1 : 0);
-    state.put("rais.labels", Arrays.copyOf(labels, population.size()));
-    means.save(state);
+    means.save(state, population);
     history.save(state);
     ring.save(state);
     gain.save(state);
@@ -537,10 +521,8 @@ public final class RaisSampler extends AbstractSampler {
     weightedIterations = counts[6];
     cautiousIterations = counts[7];
     cautious = counts[8] != 0;
-    labels = state.ints("rais.labels", population.size());
-    checkLabels(labels);
-    means.load(state);
-    history.load(state, population.size());
+    history.load(state, population);
+    means.load(state, population, history);
     ring.load(state);
     gain.load(state);
     uniform.load(state);
@@ -549,6 +531,7 @@ public final class RaisSampler extends AbstractSampler {
     round = Round.none(distribution);
     if (state.has("refresh.c")) {
       refresh = Refresh.load(state, classes);
+      values = refresh.values(history, means.labels(), population);
       distribution.load(state, "rais.");
       round = Round.load(state, "rais.", distribution);
     }
@@ -559,6 +542,13 @@ public final class RaisSampler extends AbstractSampler {
     if (inputs != null) {
       start(inputs);
     }
+  }
+
+  /** Memory off the Java heap, in bytes: what grows with the number of examples, but for labels. */
+  public synchronized long offHeapBytes() {
+    return history.offHeapBytes()
+        + distribution.tree().offHeapBytes()
+        + (spare == null ? 0 : spare.tree().offHeapBytes());
   }
 
   @Override

@@ -49,10 +49,15 @@ final class Round {
         .parallel()
         .forEach(
             task -> {
-              int end = Math.min(size, (task + 1) * SLOTS_PER_TASK);
-              for (int k = task * SLOTS_PER_TASK; k < end; k++) {
-                slots[k] = (int) tree.find((order.at(k) + offset) / size * total);
+              int begin = task * SLOTS_PER_TASK;
+              int count = Math.min(size - begin, SLOTS_PER_TASK);
+              double[] positions = new double[count];
+              for (int k = 0; k < count; k++) {
+                positions[k] = (order.at(begin + k) + offset) / size * total;
               }
+              int[] found = new int[count];
+              tree.find(positions, found, count);
+              System.arraycopy(found, 0, slots, begin, count);
             });
     return new Round(distribution, number, slots);
   }

@@ -5,6 +5,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.Supplier;
 import java.util.stream.LongStream;
 
 /**
@@ -13,9 +14,14 @@ import java.util.stream.LongStream;
  *
  * <p>A draw or an update touches one node per level, whatever the number of examples is. Leaves are
  * floats; sums are doubles, because a float sum stops growing at 2^24 equal terms and examples
- * beyond it would never be drawn. The sum of a node is always the sum of its 16 children, in order,
- * and is computed anew when one of them changes, never incremented: the tree does not drift, and
- * its bits depend on its leaves alone, not on the history of updates or the number of threads.
+ * beyond it would never be drawn. The sum of a node is always ((g_0 + g_1) + g_2) + g_3 over its
+ * groups of four children, g = (a + b) + (c + d), and is computed anew when one of them changes,
+ * never incremented: the tree does not drift, and its bits depend on its leaves alone, not on the
+ * history of updates or the number of threads.
+ *
+ * <p>On large trees the time goes into cache misses. So several draws or updates at once go through
+ * the tree level by level: first a short loop touches the nodes of all, so that their misses are
+ * under way together, then they are searched without branches that depend on values.
  *
  * <p>Memory: off the Java heap, 4 bytes per leaf and 8/15 bytes per leaf of sums, about 4.6 bytes
  * per example, plus less than 2 KiB of padding. It is freed by {@link #close}; using the tree later
@@ -26,10 +32,17 @@ import java.util.stream.LongStream;
 public final class SumTree implements AutoCloseable {
   private static final int FAN_OUT = 16;
   private static final int LOG_FAN_OUT = 4;
+  private static final int GROUP = 4;
   private static final long CACHE_LINE_BYTES = 64;
 
-  /** Nodes per parallel task: enough work to hide the cost of handing it out. */
-  private static final long NODES_PER_TASK = 4096;
+  /** Levels of sums that lie within one block of leaves. */
+  private static final int LEVELS_PER_BLOCK = 3;
+
+  /** Leaves that a build fills at once: those below one node of that level. They fit a cache. */
+  private static final int BLOCK = 1 << LOG_FAN_OUT * LEVELS_PER_BLOCK;
+
+  /** Blocks per parallel task: enough work to hide the cost of handing it out. */
+  private static final int BLOCKS_PER_TASK = 16;
 
   private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT;
   private static final ValueLayout.OfDouble DOUBLE = ValueLayout.JAVA_DOUBLE;
@@ -39,6 +52,19 @@ public final class SumTree implements AutoCloseable {
   public interface LeafValues {
     /** The value of leaf {@code index}: finite, not negative. Called from several threads. */
     float at(long index);
+  }
+
+  /** The values of a range of leaves, for {@link SumTree#build(Supplier)}. */
+  @FunctionalInterface
+  public interface LeafBlock {
+    /**
+     * Writes the values of leaves [from, from + count).
+     *
+     * @param from the first leaf, a multiple of 4096
+     * @param count how many, at most {@code values.length}
+     * @param values receives the values, finite and not negative, from index 0 on
+     */
+    void fill(long from, int count, float[] values);
   }
 
   private final long size;
@@ -55,8 +81,6 @@ public final class SumTree implements AutoCloseable {
 
   /** [levels] nodes of each level, without padding; the last is 1, the root. */
   private final long[] levelNodes;
-
-  private int[] touched = new int[0];
 
   /**
    * A tree of zeros.
@@ -91,6 +115,24 @@ public final class SumTree implements AutoCloseable {
       arena.close();
       throw e;
     }
+  }
+
+  /**
+   * A larger tree: its first leaves are these, the others 0, which is never drawn. So a set that
+   * grows may allocate ahead. O(size); this tree stays as it is.
+   *
+   * @param newSize number of leaves, at least {@link #size}
+   * @throws IllegalArgumentException if {@code newSize} is smaller
+   */
+  public SumTree grownTo(long newSize) {
+    if (newSize < size) {
+      throw new IllegalArgumentException(
+          "a sum tree of %d leaves cannot grow to %d".formatted(size, newSize));
+    }
+    SumTree grown = new SumTree(newSize);
+    MemorySegment.copy(leaves, 0, grown.leaves, 0, size * Float.BYTES);
+    grown.rebuild();
+    return grown;
   }
 
   /** Number of leaves. */
@@ -153,28 +195,20 @@ public final class SumTree implements AutoCloseable {
       checkIndex(indices[j]);
       checkValue(indices[j], values[j]);
     }
-    if (touched.length < count) {
-      touched = new int[count];
-    }
     for (int j = 0; j < count; j++) {
       leaves.setAtIndex(FLOAT, indices[j], values[j]);
-      touched[j] = indices[j];
     }
-    // Sorted leaves have sorted parents, so that shared ancestors are neighbours at every level.
-    Arrays.sort(touched, 0, count);
-    int remaining = count;
     for (int level = 0; level < levelNodes.length; level++) {
-      int distinct = 0;
-      int last = -1;
-      for (int j = 0; j < remaining; j++) {
-        int node = touched[j] >>> LOG_FAN_OUT;
-        if (node != last) {
-          recompute(level, node);
-          touched[distinct++] = node;
-          last = node;
+      if (levelNodes[level] <= count) {
+        recompute(level, 0, levelNodes[level]);
+      } else {
+        // Some nodes twice or more: cheaper than to sort the indices for it.
+        int shift = LOG_FAN_OUT * (level + 1);
+        touch(level - 1, indices, shift, count);
+        for (int j = 0; j < count; j++) {
+          recompute(level, indices[j] >>> shift);
         }
       }
-      remaining = distinct;
     }
   }
 
@@ -190,33 +224,124 @@ public final class SumTree implements AutoCloseable {
   }
 
   void build(LeafValues values, boolean parallel) {
+    LeafBlock blocks =
+        (from, count, block) -> {
+          for (int i = 0; i < count; i++) {
+            block[i] = values.at(from + i);
+          }
+        };
+    build(() -> blocks, parallel);
+  }
+
+  /**
+   * Sets every leaf, block by block, and every sum, in parallel and in one pass. The result does
+   * not depend on the number of threads.
+   *
+   * @param values gives one filler to each of many tasks, which may keep scratch space of its own;
+   *     called from several threads
+   * @throws IllegalArgumentException if a value is negative or not finite; all leaves are then 0
+   */
+  public void build(Supplier<LeafBlock> values) {
+    build(values, true);
+  }
+
+  void build(Supplier<LeafBlock> values, boolean parallel) {
     try {
-      forRanges(
-          size,
-          parallel,
-          (from, to) -> {
-            for (long i = from; i < to; i++) {
-              float value = values.at(i);
-              checkValue(i, value);
-              leaves.setAtIndex(FLOAT, i, value);
-            }
-          });
+      forTasks(parallel, (from, to) -> buildRange(values.get(), from, to));
     } catch (Throwable e) {
       // Half-written leaves under old sums would draw wrongly and silently; an empty tree refuses.
       leaves.fill((byte) 0);
       sums.fill((byte) 0);
       throw e;
     }
-    for (int level = 0; level < levelNodes.length; level++) {
-      int l = level;
-      forRanges(
-          levelNodes[l],
-          parallel,
-          (from, to) -> {
-            for (long node = from; node < to; node++) {
-              recompute(l, node);
-            }
-          });
+    recomputeAboveBlocks();
+  }
+
+  /** Computes every sum anew from the leaves, in parallel; gives the same bits. */
+  public void rebuild() {
+    forTasks(true, this::rebuildRange);
+    recomputeAboveBlocks();
+  }
+
+  // Small methods, called once a block: C2 compiles each well, and as a whole.
+
+  /** Leaves [from, to), which begin at a block, and the sums up to those of whole blocks. */
+  private void buildRange(LeafBlock values, long from, long to) {
+    float[] block = new float[BLOCK];
+    int[] bits = new int[BLOCK];
+    double[] blockSums = new double[BLOCK / FAN_OUT];
+    for (long first = from; first < to; first += BLOCK) {
+      int count = (int) Math.min(BLOCK, to - first);
+      values.fill(first, count, block);
+      checkValues(first, count, block, bits);
+      MemorySegment.copy(block, 0, leaves, FLOAT, first * Float.BYTES, count);
+      sumBlock(first, count, block, blockSums);
+    }
+  }
+
+  private void rebuildRange(long from, long to) {
+    float[] block = new float[BLOCK];
+    double[] blockSums = new double[BLOCK / FAN_OUT];
+    for (long first = from; first < to; first += BLOCK) {
+      int count = (int) Math.min(BLOCK, to - first);
+      MemorySegment.copy(leaves, FLOAT, first * Float.BYTES, block, 0, count);
+      sumBlock(first, count, block, blockSums);
+    }
+  }
+
+  /**
+   * All sums over one block of leaves, in arrays.
+   *
+   * @param scratch [BLOCK / FAN_OUT]
+   */
+  private void sumBlock(long first, int count, float[] block, double[] scratch) {
+    int nodes = (int) parents(count);
+    Arrays.fill(block, count, nodes * FAN_OUT, 0);
+    sumLeaves(block, nodes, scratch);
+    long node = first / FAN_OUT;
+    copyToLevel(0, node, nodes, scratch);
+    for (int level = 1; level < LEVELS_PER_BLOCK && level < levelNodes.length; level++) {
+      int parents = (int) parents(nodes);
+      Arrays.fill(scratch, nodes, parents * FAN_OUT, 0);
+      sumNodes(scratch, parents);
+      node /= FAN_OUT;
+      copyToLevel(level, node, parents, scratch);
+      nodes = parents;
+    }
+  }
+
+  private void copyToLevel(int level, long node, int count, double[] from) {
+    MemorySegment.copy(from, 0, sums, DOUBLE, (levelOffset[level] + node) * Double.BYTES, count);
+  }
+
+  private static void sumLeaves(float[] block, int nodes, double[] nodeSums) {
+    for (int node = 0; node < nodes; node++) {
+      int i = node * FAN_OUT;
+      double g0 = ((double) block[i] + block[i + 1]) + ((double) block[i + 2] + block[i + 3]);
+      double g1 = ((double) block[i + 4] + block[i + 5]) + ((double) block[i + 6] + block[i + 7]);
+      double g2 = ((double) block[i + 8] + block[i + 9]) + ((double) block[i + 10] + block[i + 11]);
+      double g3 =
+          ((double) block[i + 12] + block[i + 13]) + ((double) block[i + 14] + block[i + 15]);
+      nodeSums[node] = ((g0 + g1) + g2) + g3;
+    }
+  }
+
+  /** Sums of 16 in place: a result never lies behind what it is made from. */
+  private static void sumNodes(double[] values, int nodes) {
+    for (int node = 0; node < nodes; node++) {
+      int i = node * FAN_OUT;
+      double g0 = (values[i] + values[i + 1]) + (values[i + 2] + values[i + 3]);
+      double g1 = (values[i + 4] + values[i + 5]) + (values[i + 6] + values[i + 7]);
+      double g2 = (values[i + 8] + values[i + 9]) + (values[i + 10] + values[i + 11]);
+      double g3 = (values[i + 12] + values[i + 13]) + (values[i + 14] + values[i + 15]);
+      values[node] = ((g0 + g1) + g2) + g3;
+    }
+  }
+
+  /** The levels whose nodes hold more than a block. */
+  private void recomputeAboveBlocks() {
+    for (int level = LEVELS_PER_BLOCK; level < levelNodes.length; level++) {
+      recompute(level, 0, levelNodes[level]);
     }
   }
 
@@ -231,53 +356,207 @@ public final class SumTree implements AutoCloseable {
    * @throws IllegalStateException if all leaves are 0
    */
   public long find(double x) {
+    x = position(x, total());
+    long node = 0;
+    for (int level = levelNodes.length - 2; level >= -1; level--) {
+      long first = node * FAN_OUT;
+      int group = 0;
+      double below = 0;
+      for (; group < FAN_OUT - GROUP; group += GROUP) {
+        double next = below + groupSum(level, first + group);
+        if (x < next) {
+          break;
+        }
+        below = next;
+      }
+      x -= below;
+      if (x < groupSum(level, first + group)) {
+        int child = group;
+        below = 0;
+        for (; child < group + GROUP - 1; child++) {
+          double next = below + value(level, first + child);
+          if (x < next) {
+            break;
+          }
+          below = next;
+        }
+        x -= below;
+        node = first + child;
+      } else {
+        node = first + lastPositive(level, first, group + GROUP - 1);
+        x = Double.POSITIVE_INFINITY;
+      }
+    }
+    return node;
+  }
+
+  /**
+   * Finds several leaves, each as {@link #find(double)} does, in less time.
+   *
+   * @param positions [at least count] positions in [0, total); overwritten
+   * @param indices [at least count] receives the leaves
+   * @param count how many entries of the arrays to use
+   * @throws IndexOutOfBoundsException if an array is too short
+   * @throws IllegalArgumentException if a position is negative or NaN
+   * @throws IllegalStateException if all leaves are 0, or there are more than an int can tell
+   */
+  public void find(double[] positions, int[] indices, int count) {
+    if (count < 0 || count > indices.length || count > positions.length) {
+      throw new IndexOutOfBoundsException(
+          "count is %d, but there are %d positions and %d indices"
+              .formatted(count, positions.length, indices.length));
+    }
+    if (size > Integer.MAX_VALUE) {
+      throw new IllegalStateException("an int cannot tell " + size + " leaves apart");
+    }
+    if (count == 0) {
+      return;
+    }
+    double total = total();
+    for (int j = 0; j < count; j++) {
+      positions[j] = position(positions[j], total);
+      indices[j] = 0;
+    }
+    for (int level = levelNodes.length - 2; level >= -1; level--) {
+      touch(level, indices, 0, count);
+      if (level >= 0) {
+        descend(level, positions, indices, count);
+      } else {
+        descendToLeaves(positions, indices, count);
+      }
+    }
+  }
+
+  /** One level for all draws: from nodes and positions within them to children and positions. */
+  private void descend(int level, double[] positions, int[] nodes, int count) {
+    long offset = levelOffset[level];
+    for (int j = 0; j < count; j++) {
+      int first = nodes[j] << LOG_FAN_OUT;
+      double x = positions[j];
+      double g0 = groupSum(offset + first);
+      double g1 = g0 + groupSum(offset + first + GROUP);
+      double g2 = g1 + groupSum(offset + first + 2 * GROUP);
+      long passed0 = passed(x, g0);
+      long passed1 = passed(x, g1);
+      long passed2 = passed(x, g2);
+      int group = -GROUP * (int) (passed0 + passed1 + passed2);
+      x -= last(g0, passed0, g1, passed1, g2, passed2);
+
+      long at = offset + first + group;
+      double a = sums.getAtIndex(DOUBLE, at);
+      double b = a + sums.getAtIndex(DOUBLE, at + 1);
+      double c = b + sums.getAtIndex(DOUBLE, at + 2);
+      passed0 = passed(x, a);
+      passed1 = passed(x, b);
+      passed2 = passed(x, c);
+      int child = group - (int) (passed0 + passed1 + passed2);
+      if (x < groupSum(at)) {
+        nodes[j] = first + child;
+        positions[j] = x - last(a, passed0, b, passed1, c, passed2);
+      } else {
+        nodes[j] = first + lastPositive(level, first, group + GROUP - 1);
+        positions[j] = Double.POSITIVE_INFINITY;
+      }
+    }
+  }
+
+  /** As {@link #descend}, for the last level. */
+  private void descendToLeaves(double[] positions, int[] nodes, int count) {
+    for (int j = 0; j < count; j++) {
+      int first = nodes[j] << LOG_FAN_OUT;
+      double x = positions[j];
+      double g0 = leafGroupSum(first);
+      double g1 = g0 + leafGroupSum((long) first + GROUP);
+      double g2 = g1 + leafGroupSum((long) first + 2 * GROUP);
+      long passed0 = passed(x, g0);
+      long passed1 = passed(x, g1);
+      long passed2 = passed(x, g2);
+      int group = -GROUP * (int) (passed0 + passed1 + passed2);
+      x -= last(g0, passed0, g1, passed1, g2, passed2);
+
+      long at = (long) first + group;
+      double a = leaves.getAtIndex(FLOAT, at);
+      double b = a + leaves.getAtIndex(FLOAT, at + 1);
+      double c = b + leaves.getAtIndex(FLOAT, at + 2);
+      int child = group - (int) (passed(x, a) + passed(x, b) + passed(x, c));
+      nodes[j] =
+          first + (x < leafGroupSum(at) ? child : lastPositive(-1, first, group + GROUP - 1));
+    }
+  }
+
+  /**
+   * All ones where x ≥ bound, else 0; neither may be negative, as only then their bits have their
+   * order. A branch would be mispredicted about once a level, and other draws' work wait for it.
+   */
+  private static long passed(double x, double bound) {
+    return ~((Double.doubleToRawLongBits(x) - Double.doubleToRawLongBits(bound)) >> 63);
+  }
+
+  /** The largest of the ascending sums that was passed; 0 if none was. */
+  private static double last(
+      double sum0, long passed0, double sum1, long passed1, double sum2, long passed2) {
+    long bits0 = Double.doubleToRawLongBits(sum0) & passed0;
+    long bits1 = Double.doubleToRawLongBits(sum1) & passed1;
+    long bits2 = Double.doubleToRawLongBits(sum2) & passed2;
+    return Double.longBitsToDouble(Math.max(bits0, Math.max(bits1, bits2)));
+  }
+
+  /**
+   * Reads from both cache lines of the nodes (the only one of leaves), so that they are on their
+   * way together when the loop that follows needs one after the other. That loop alone is too long
+   * for the processor to look ahead by more than a few nodes.
+   */
+  private void touch(int level, int[] indices, int shift, int count) {
+    long bits = 0;
+    for (int j = 0; j < count; j++) {
+      long first = (long) (indices[j] >>> shift) << LOG_FAN_OUT;
+      if (level < 0) {
+        bits |= Float.floatToRawIntBits(leaves.getAtIndex(FLOAT, first)) & Integer.MAX_VALUE;
+      } else {
+        first += levelOffset[level];
+        bits |= Double.doubleToRawLongBits(sums.getAtIndex(DOUBLE, first));
+        bits |= Double.doubleToRawLongBits(sums.getAtIndex(DOUBLE, first + FAN_OUT / 2));
+      }
+    }
+    if (bits < 0) {
+      throw new AssertionError("a sum is negative"); // uses what was read, so that it is read
+    }
+  }
+
+  /** Checks a position; infinity stands for the last leaf. */
+  private double position(double x, double total) {
     if (!(x >= 0)) {
       throw new IllegalArgumentException("position must be at least 0, but is " + x);
     }
-    double total = total();
     if (!(total > 0)) {
       throw new IllegalStateException("nothing to draw: all " + size + " leaves are 0");
     }
-    if (x >= total) {
-      x = Double.POSITIVE_INFINITY; // else rounding below could end before the last leaf
+    // Else rounding could end before the last leaf. The sum makes a -0 a 0, whose bits have order.
+    return x >= total ? Double.POSITIVE_INFINITY : x + 0.0;
+  }
+
+  /**
+   * The last child up to {@code child} that is not 0, for a position that rounding carried past the
+   * end of its group. The position is infinity from there on, which keeps right all the way down
+   * and the result monotone: nothing below may bring this position in front of a smaller one.
+   */
+  private int lastPositive(int level, long first, int child) {
+    while (child > 0 && !(value(level, first + child) > 0)) {
+      child--;
     }
-    long node = 0;
-    for (int level = levelNodes.length - 2; level >= 0; level--) {
-      long first = levelOffset[level] + node * FAN_OUT;
-      int child = 0;
-      int lastPositive = 0;
-      for (; child < FAN_OUT; child++) {
-        double sum = sums.getAtIndex(DOUBLE, first + child);
-        // x >= 0 always holds here, so x < sum implies sum > 0.
-        if (x < sum) {
-          break;
-        }
-        x -= sum;
-        if (sum > 0) {
-          lastPositive = child;
-        }
-      }
-      if (child == FAN_OUT) {
-        // Rounding carried x past the end: keep right all the way down. The infinity keeps the
-        // result monotone in x: nothing below may bring this x in front of a smaller one.
-        child = lastPositive;
-        x = Double.POSITIVE_INFINITY;
-      }
-      node = node * FAN_OUT + child;
-    }
-    long first = node * FAN_OUT;
-    int lastPositive = 0;
-    for (int child = 0; child < FAN_OUT; child++) {
-      double value = leaves.getAtIndex(FLOAT, first + child);
-      if (x < value) {
-        return first + child;
-      }
-      x -= value;
-      if (value > 0) {
-        lastPositive = child;
-      }
-    }
-    return first + lastPositive;
+    return child;
+  }
+
+  /** A value of a level of sums, or of the leaves, which are level -1. */
+  private double value(int level, long index) {
+    return level < 0
+        ? leaves.getAtIndex(FLOAT, index)
+        : sums.getAtIndex(DOUBLE, levelOffset[level] + index);
+  }
+
+  /** Bytes allocated off the Java heap. */
+  long offHeapBytes() {
+    return leaves.byteSize() + sums.byteSize();
   }
 
   /** A hash of the bits of every sum, for tests that compare whole trees. */
@@ -298,19 +577,42 @@ public final class SumTree implements AutoCloseable {
   }
 
   private void recompute(int level, long node) {
-    double sum = 0;
     long first = node * FAN_OUT;
+    double sum;
     if (level == 0) {
-      for (int child = 0; child < FAN_OUT; child++) {
-        sum += leaves.getAtIndex(FLOAT, first + child);
-      }
+      double g0 = leafGroupSum(first);
+      double g1 = leafGroupSum(first + GROUP);
+      double g2 = leafGroupSum(first + 2 * GROUP);
+      sum = ((g0 + g1) + g2) + leafGroupSum(first + 3 * GROUP);
     } else {
       first += levelOffset[level - 1];
-      for (int child = 0; child < FAN_OUT; child++) {
-        sum += sums.getAtIndex(DOUBLE, first + child);
-      }
+      double g0 = groupSum(first);
+      double g1 = groupSum(first + GROUP);
+      double g2 = groupSum(first + 2 * GROUP);
+      sum = ((g0 + g1) + g2) + groupSum(first + 3 * GROUP);
     }
     sums.setAtIndex(DOUBLE, levelOffset[level] + node, sum);
+  }
+
+  /** Four neighbours in a level of sums, or of leaves, which are level -1. */
+  private double groupSum(int level, long first) {
+    return level < 0 ? leafGroupSum(first) : groupSum(levelOffset[level] + first);
+  }
+
+  private double groupSum(long at) {
+    return (sums.getAtIndex(DOUBLE, at) + sums.getAtIndex(DOUBLE, at + 1))
+        + (sums.getAtIndex(DOUBLE, at + 2) + sums.getAtIndex(DOUBLE, at + 3));
+  }
+
+  private double leafGroupSum(long at) {
+    return ((double) leaves.getAtIndex(FLOAT, at) + leaves.getAtIndex(FLOAT, at + 1))
+        + ((double) leaves.getAtIndex(FLOAT, at + 2) + leaves.getAtIndex(FLOAT, at + 3));
+  }
+
+  private void recompute(int level, long from, long to) {
+    for (long node = from; node < to; node++) {
+      recompute(level, node);
+    }
   }
 
   private void checkIndex(long index) {
@@ -327,6 +629,25 @@ public final class SumTree implements AutoCloseable {
     }
   }
 
+  /**
+   * Checks values by their bits, of which C2 takes eight or sixteen at a time.
+   *
+   * @param bits scratch, as long as values
+   */
+  private static void checkValues(long first, int count, float[] values, int[] bits) {
+    MemorySegment.copy(MemorySegment.ofArray(values), ValueLayout.JAVA_INT, 0, bits, 0, count);
+    int signs = 0;
+    for (int i = 0; i < count; i++) {
+      // The sign bit is set by negative values, and by the addition for infinity and NaN.
+      signs |= bits[i] | (bits[i] + 0x00800000);
+    }
+    if (signs < 0) {
+      for (int i = 0; i < count; i++) {
+        checkValue(first + i, values[i]);
+      }
+    }
+  }
+
   private static long parents(long nodes) {
     return (nodes + FAN_OUT - 1) >>> LOG_FAN_OUT;
   }
@@ -336,20 +657,21 @@ public final class SumTree implements AutoCloseable {
     void run(long from, long to);
   }
 
-  private static void forRanges(long count, boolean parallel, Range range) {
-    if (!parallel || count <= NODES_PER_TASK) {
-      range.run(0, count);
+  private void forTasks(boolean parallel, Range range) {
+    long perTask = (long) BLOCKS_PER_TASK * BLOCK;
+    if (!parallel || size <= perTask) {
+      range.run(0, size);
       return;
     }
     // A failure is kept until every task has ended: a parallel stream would pass it on while other
     // tasks still write. The first range's failure wins, so that the message repeats too.
     AtomicReference<Failure> failure = new AtomicReference<>();
-    LongStream.range(0, (count + NODES_PER_TASK - 1) / NODES_PER_TASK)
+    LongStream.range(0, Math.ceilDiv(size, perTask))
         .parallel()
         .forEach(
             task -> {
               try {
-                range.run(task * NODES_PER_TASK, Math.min(count, (task + 1) * NODES_PER_TASK));
+                range.run(task * perTask, Math.min(size, (task + 1) * perTask));
               } catch (RuntimeException | Error e) {
                 failure.accumulateAndGet(
                     new Failure(task, e), (a, b) -> a != null && a.task < b.task ? a : b);

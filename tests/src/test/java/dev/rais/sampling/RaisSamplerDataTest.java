@@ -335,6 +335,31 @@ class RaisSamplerDataTest extends RandomTest {
     }
   }
 
+  @Test
+  void logitsOfWellLearnedExamplesKeepTheirTinyGradients() {
+    try (UniformSampler sampler = new UniformSampler(4, 1, DrawMode.ROUNDS)) {
+      Minibatch batch = sampler.draw(2);
+      float[] logits = {0, 30, 0, 1, 2, 3};
+      Observation observation = Observation.ofLogits(batch, logits, new int[] {1, 0}, 3);
+      double tiny = Math.exp(-30) / (1 + 2 * Math.exp(-30));
+      assertEquals(tiny * Math.sqrt(6), observation.scores()[0], 1e-6 * tiny);
+      double[] e = {Math.exp(-2), Math.exp(-1), 1};
+      double sum = e[0] + e[1] + e[2];
+      double square =
+          Math.pow((e[1] + e[2]) / sum, 2) + Math.pow(e[1] / sum, 2) + Math.pow(e[2] / sum, 2);
+      assertEquals(square, observation.momentNormsSquared()[1], 1e-6);
+      logits[4] = Float.NaN;
+      var e2 =
+          assertThrows(
+              IllegalArgumentException.class,
+              () -> Observation.ofLogits(batch, logits, new int[] {1, 0}, 3));
+      assertTrue(e2.getMessage().contains("class 1 in slot 1"), e2.getMessage());
+      assertThrows(
+          IllegalArgumentException.class,
+          () -> Observation.ofLogits(batch, new float[6], new int[] {1, 3}, 3));
+    }
+  }
+
   @ParameterizedTest
   @EnumSource(DrawMode.class)
   void cautionFallsBackToShuffledEpochsAndReturns(DrawMode mode) {

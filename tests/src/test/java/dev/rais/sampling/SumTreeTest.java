@@ -7,7 +7,9 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.rais.RandomTest;
 import java.util.Arrays;
 import java.util.Random;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -85,6 +87,107 @@ class SumTreeTest extends RandomTest {
     }
   }
 
+  /** Values in blocks, values one by one, single settings and sums of what is there agree. */
+  @ParameterizedTest
+  @ValueSource(ints = {1, 16, 17, 4095, 4096, 4097, 65_537, 300_007})
+  void everyWayToBuildGivesTheSameBits(int size) {
+    Random random = random("everyWayToBuildGivesTheSameBits");
+    float[] values = new float[size];
+    for (int i = 0; i < size; i++) {
+      values[i] = random.nextInt(5) == 0 ? 0 : (float) Math.exp(4 * random.nextGaussian());
+    }
+    SumTree.LeafBlock block =
+        (from, count, into) -> System.arraycopy(values, (int) from, into, 0, count);
+    try (SumTree oneByOne = new SumTree(size);
+        SumTree blocks = new SumTree(size);
+        SumTree updated = new SumTree(size)) {
+      oneByOne.build(i -> values[(int) i]);
+      blocks.build(i -> 3);
+      blocks.build(() -> block);
+      assertSameBits(oneByOne, blocks);
+      blocks.rebuild();
+      assertSameBits(oneByOne, blocks);
+      updated.update(IntStream.range(0, size).toArray(), values, size);
+      assertSameBits(oneByOne, updated);
+    }
+  }
+
+  @Test
+  void growsByZeros() {
+    Random random = random("growsByZeros");
+    for (int size : new int[] {1, 16, 100, 4097, 70_000}) {
+      try (SumTree small = new SumTree(size)) {
+        small.build(i -> 1 + i % 3);
+        int larger = size + random.nextInt(3 * size);
+        try (SumTree grown = small.grownTo(larger);
+            SumTree expected = new SumTree(larger)) {
+          expected.build(i -> i < size ? 1 + i % 3 : 0);
+          assertSameBits(expected, grown);
+          assertEquals(size - 1, grown.find(Double.POSITIVE_INFINITY));
+        }
+        assertThrows(IllegalArgumentException.class, () -> small.grownTo(size - 1));
+      }
+    }
+  }
+
+  /** The search for one has branches and the search for many has none. */
+  @Test
+  void findsManyAsItFindsOne() {
+    Random random = random("findsManyAsItFindsOne");
+    for (int trial = 0; trial < 300; trial++) {
+      int size = 1 + random.nextInt(trial % 2 == 0 ? 300 : 70_000);
+      float[] values = new float[size];
+      // Thirty orders of magnitude and many zeros: rounding carries positions past their nodes.
+      for (int i = 0; i < size; i++) {
+        values[i] =
+            random.nextInt(3) == 0 ? 0 : (float) Math.pow(10, 30 * random.nextDouble() - 15);
+      }
+      values[random.nextInt(size)] = 1;
+      try (SumTree tree = new SumTree(size)) {
+        tree.build(i -> values[(int) i]);
+        double[] positions = new double[500];
+        double x = 0;
+        for (int j = 0; j < positions.length; j++) {
+          x += values[j % size];
+          positions[j] =
+              switch (j % 5) {
+                case 0 -> x;
+                case 1 -> Math.nextUp(x);
+                case 2 -> Math.max(0, Math.nextDown(x));
+                case 3 -> random.nextDouble() * tree.total();
+                default -> Math.pow(10, 30 * random.nextDouble() - 15);
+              };
+        }
+        positions[7] = Double.POSITIVE_INFINITY;
+        positions[8] = -0.0;
+        positions[9] = tree.total();
+        positions[10] = Math.nextDown(tree.total());
+        int[] found = new int[500];
+        double[] overwritten = positions.clone();
+        tree.find(overwritten, found, 500);
+        for (int j = 0; j < 500; j++) {
+          assertEquals(tree.find(positions[j]), found[j], "position " + positions[j]);
+          assertTrue(values[found[j]] > 0, "drew a zero leaf");
+        }
+      }
+    }
+  }
+
+  @Test
+  void findingManyRefusesWhatFindingOneRefuses() {
+    try (SumTree tree = new SumTree(50)) {
+      int[] found = new int[2];
+      assertThrows(IllegalStateException.class, () -> tree.find(new double[1], found, 1));
+      tree.find(new double[0], found, 0);
+      tree.set(3, 1);
+      assertThrows(IllegalArgumentException.class, () -> tree.find(new double[] {-1}, found, 1));
+      assertThrows(
+          IllegalArgumentException.class, () -> tree.find(new double[] {Double.NaN}, found, 1));
+      assertThrows(IndexOutOfBoundsException.class, () -> tree.find(new double[1], found, 2));
+      assertThrows(IndexOutOfBoundsException.class, () -> tree.find(new double[3], found, 3));
+    }
+  }
+
   /** Equal leaves, and equal bits in every sum. */
   private static void assertSameBits(SumTree expected, SumTree actual) {
     assertEquals(expected.sumsChecksum(), actual.sumsChecksum());
@@ -156,30 +259,72 @@ class SumTreeTest extends RandomTest {
     }
   }
 
-  /** Beyond 2^24 equal leaves, a float sum no longer grows: the end would never be drawn. */
+  /**
+   * Beyond 2^24 equal leaves, a float sum no longer grows: draws by it miss whole ranges. The same
+   * test that our draws pass finds it out.
+   */
   @Test
-  void drawsFromTheEndOfLargeSets() {
-    Random random = random("drawsFromTheEndOfLargeSets");
-    int size = (1 << 24) + 1001;
-    int blocks = 1 << 10;
-    int draws = 1_000_000;
+  void drawsFromAllOfALargeSetWhereFloatSumsDoNot() {
+    drawsInProportionWhereFloatSumsDoNot((1 << 24) + 1_001_000, 2_000_000);
+  }
+
+  /** Takes 1.5 GB and half a minute. */
+  @Test
+  @EnabledIfSystemProperty(named = "rais.test.large", matches = "true")
+  void drawsFromAllOfAHundredMillionWhereFloatSumsDoNot() {
+    drawsInProportionWhereFloatSumsDoNot(100_000_000, 20_000_000);
+  }
+
+  private static void drawsInProportionWhereFloatSumsDoNot(int size, int draws) {
+    Random random = random("drawsInProportionWhereFloatSumsDoNot " + size);
+    int blocks = 1000;
+    int blockSize = Math.ceilDiv(size, blocks);
     try (SumTree tree = new SumTree(size)) {
-      tree.build(i -> 1);
-      assertEquals(size, tree.total());
-      assertEquals(size - 1, tree.find(size - 1));
-      // The last, odd block is small: give it weight so that it is tested too.
-      for (int i = 1 << 24; i < size; i++) {
-        tree.set(i, 16);
+      tree.build(i -> 1 + (i & 1));
+      double[] expected = new double[blocks];
+      for (int block = 0; block < blocks; block++) {
+        long from = (long) block * blockSize;
+        long to = Math.min(size, from + blockSize);
+        expected[block] = draws * ((to - from + (to / 2 - from / 2)) / tree.total());
       }
-      int blockSize = (1 << 24) / blocks;
-      long[] counts = new long[blocks + 1];
-      double[] expected = new double[blocks + 1];
-      for (int draw = 0; draw < draws; draw++) {
-        counts[(int) (tree.find(random.nextDouble() * tree.total()) / blockSize)]++;
+      long[] counts = new long[blocks];
+      int m = 1000;
+      double[] positions = new double[m];
+      int[] found = new int[m];
+      for (int done = 0; done < draws; done += m) {
+        for (int j = 0; j < m; j++) {
+          positions[j] = random.nextDouble() * tree.total();
+        }
+        tree.find(positions, found, m);
+        for (int j = 0; j < m; j++) {
+          counts[found[j] / blockSize]++;
+        }
       }
-      Arrays.fill(expected, draws * (blockSize / tree.total()));
-      expected[blocks] = draws * (1001 * 16 / tree.total());
       assertCountsFit(counts, expected);
+
+      float[] sums = new float[size];
+      float sum = 0;
+      for (int i = 0; i < size; i++) {
+        sum += tree.get(i);
+        sums[i] = sum;
+      }
+      long[] floatCounts = new long[blocks];
+      for (int draw = 0; draw < draws; draw++) {
+        // The first sum above the position, as for our tree; equal sums belong to nobody.
+        float x = (float) (random.nextDouble() * sum);
+        int low = 0;
+        int high = size - 1;
+        while (low < high) {
+          int middle = (low + high) >>> 1;
+          if (sums[middle] > x) {
+            high = middle;
+          } else {
+            low = middle + 1;
+          }
+        }
+        floatCounts[low / blockSize]++;
+      }
+      assertThrows(AssertionError.class, () -> assertCountsFit(floatCounts, expected));
     }
   }
 
@@ -224,6 +369,11 @@ class SumTreeTest extends RandomTest {
       assertEquals("leaf 50000 must be finite and not negative, but is -2.0", message);
       assertEquals(0, tree.total());
       assertThrows(IllegalStateException.class, () -> tree.find(0));
+      for (float bad : new float[] {Float.NaN, Float.POSITIVE_INFINITY, Float.NEGATIVE_INFINITY}) {
+        assertThrows(IllegalArgumentException.class, () -> tree.build(i -> i == 70_001 ? bad : 1));
+      }
+      tree.build(i -> i % 2 == 0 ? 1 : -0.0f);
+      assertEquals(50_000, tree.total());
     }
   }
 

@@ -4,6 +4,7 @@ import dev.rais.bench.draws.DrawsBench;
 import dev.rais.bench.ops.OpsBench;
 import dev.rais.bench.peers.PeersBench;
 import dev.rais.bench.peers.SelfBench;
+import dev.rais.bench.sampler.SamplerBench;
 import java.util.List;
 
 /** All benchmarks. */
@@ -16,6 +17,7 @@ final class Benches {
         new PeersBench(), //
         new SelfBench(),
         new OpsBench(),
-        new DrawsBench());
+        new DrawsBench(),
+        new SamplerBench());
   }
 }

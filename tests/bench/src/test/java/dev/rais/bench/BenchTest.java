@@ -60,4 +60,28 @@ class BenchTest {
     assertTrue(json.get("raisImagesPerSecond").asDouble() > 0);
     assertTrue(Double.isFinite(json.get("lastLoss").asDouble()));
   }
+
+  @Test
+  void theSamplersCostsAreOneObjectOnTheLastLine() throws Exception {
+    assertEquals(0, run("sampler --quick --sizes 1000,20000 --json".split(" ")));
+    JsonNode json = new ObjectMapper().readTree(out.toString().lines().toList().getLast());
+    for (String map : new String[] {"stepNanos", "stepNanosWithRefresh"}) {
+      assertTrue(json.get(map).get("1000").asDouble() > 0);
+      assertTrue(json.get(map).get("20000").asDouble() > 0);
+    }
+    for (String number : new String[] {"aliasRatio", "prefixRatio", "rebuildOverSum"}) {
+      assertTrue(json.get(number).asDouble() > 0, number);
+    }
+    assertTrue(Double.isFinite(json.get("refreshOverRead").asDouble()));
+    assertEquals(0, json.get("trainSetObjectiveGap").asDouble(), 1e-6);
+    double bytes = json.get("bytesPerExample").asDouble();
+    assertTrue(bytes > 16 && bytes < 40, "bytes per example " + bytes);
+  }
+
+  @Test
+  void tooFewExamplesForTheSamplerAreWrongUsage() {
+    assertEquals(2, run("sampler", "--sizes", "10000,10"));
+    assertEquals(
+        "sampler: --sizes must be at least 1000 each, but one is 10", err.toString().strip());
+  }
 }
