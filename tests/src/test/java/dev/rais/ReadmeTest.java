@@ -3,6 +3,7 @@ package dev.rais;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.rais.train.Samplers;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -48,13 +49,30 @@ class ReadmeTest {
 
   @Test
   void everyLinkLeadsToAFile() throws IOException {
-    for (String page : List.of("README.md", "docs/dependencies.md")) {
+    for (String page : List.of("README.md", "docs/dependencies.md", "docs/samplers.md")) {
       Matcher links = Pattern.compile("]\\(([^)#:]+)\\)").matcher(read(page));
       while (links.find()) {
         Path target = root.resolve(page).resolveSibling(links.group(1));
         assertTrue(Files.exists(target), page + " links to " + links.group(1));
       }
     }
+  }
+
+  @Test
+  void theSamplersPageHasThemAllAndItsLoopsRun() throws IOException {
+    String page = read("docs/samplers.md");
+    for (String name : Samplers.names()) {
+      assertTrue(page.contains("\n| `" + name + "` | "), name);
+    }
+    String loops = squeeze(read("tests/src/test/java/dev/rais/sampling/OwnTrainingLoopTest.java"));
+    Matcher blocks = Pattern.compile("```java\n(.*?)```", Pattern.DOTALL).matcher(page);
+    int count = 0;
+    for (; blocks.find(); count++) {
+      // The test looks at the sampler before it closes it.
+      String loop = squeeze(blocks.group(1)).replaceAll("( })+$", "");
+      assertTrue(loops.contains(loop), loop);
+    }
+    assertEquals(2, count);
   }
 
   private String block(String language) throws IOException {

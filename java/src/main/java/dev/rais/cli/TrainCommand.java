@@ -45,11 +45,18 @@ import picocli.CommandLine.Option;
     footer = {
       "",
       "Samplers:",
-      "  uniform      every example once an epoch, in shuffled order: the usual way",
-      "  uniform-iid  every example drawn independently with the same probability",
-      "  rais         examples by estimated gradient norms, robust to their errors",
-      "  naive        examples by the norm last seen of each, smoothed by --smoothing",
-      "  oracle       examples by exact gradient norms: slow, a yardstick",
+      "  uniform             every example once an epoch, shuffled: the usual way",
+      "  uniform-iid         every example drawn independently, all alike",
+      "  rais                by estimated gradient norms, robust to their errors",
+      "  naive               by the norm last seen of each, smoothed by --smoothing",
+      "  oracle              by exact gradient norms: slow, a yardstick",
+      "Those of other authors, and a yardstick (docs/samplers.md compares all):",
+      "  presample           by the norms of --presample times m candidates",
+      "  loshchilov          by the rank of their losses",
+      "  selective-backprop  candidates with large losses, others skipped",
+      "  infobatch           epochs without some examples of small losses",
+      "  adascale            as uniform; a larger rate for large minibatches",
+      "  uniform-short       as uniform; the schedule shortened by --speed-up",
       "",
       "Examples:",
       "  rais train --data mnist --out runs/mnist",
@@ -80,7 +87,7 @@ final class TrainCommand implements Callable<Integer> {
     @Option(
         names = "--sampler",
         paramLabel = "NAME",
-        description = "uniform, uniform-iid, rais, naive or oracle; see below (default: rais).")
+        description = "How examples are drawn; the names are listed below (default: rais).")
     private String sampler = "rais";
 
     @Option(
@@ -121,6 +128,78 @@ final class TrainCommand implements Callable<Integer> {
             "Use RAIS's newly trained uncertainty set as soon as it is ready. Faster with many"
                 + " cores, but a seed then no longer repeats a run exactly.")
     private boolean async;
+
+    @Option(
+        names = "--caution",
+        negatable = true,
+        fallbackValue = "true",
+        description =
+            "Let RAIS draw uniformly while importance sampling does not pay; --no-caution keeps it"
+                + " on (default: --caution).")
+    private Boolean caution;
+
+    @Option(
+        names = "--class-balance",
+        description =
+            "Give every class the same weight in the objective, however many examples it has."
+                + " For uniform, uniform-iid, uniform-short, rais, naive and oracle.")
+    private boolean classBalance;
+  }
+
+  private static final class OtherSamplersGroup {
+    @Option(
+        names = "--presample",
+        paramLabel = "X",
+        description =
+            "presample: candidates, as a multiple of the minibatch, 1 to 100 (default: 3).")
+    private Double presample;
+
+    @Option(
+        names = "--selection-pressure",
+        paramLabel = "S",
+        description =
+            "loshchilov: how many times likelier the largest loss is drawn than the smallest, at"
+                + " the start; it falls to 1 (default: 100).")
+    private Double selectionPressure;
+
+    @Option(
+        names = "--beta",
+        paramLabel = "β",
+        description =
+            "selective-backprop: about 1/(β + 1) of the candidates are selected, 0 to 100"
+                + " (default: 2).")
+    private Double beta;
+
+    @Option(
+        names = "--prune-ratio",
+        paramLabel = "X",
+        description =
+            "infobatch: share of the examples with losses below the mean that are left out, 0 to"
+                + " below 1 (default: 0.5).")
+    private Double pruneRatio;
+
+    @Option(
+        names = "--anneal",
+        paramLabel = "X",
+        description =
+            "infobatch: share of the run after which no example is left out, 0 to 1"
+                + " (default: 0.875).")
+    private Double anneal;
+
+    @Option(
+        names = "--scale",
+        paramLabel = "S",
+        description =
+            "adascale: minibatches of the size that --lr is meant for in one minibatch, 1 to"
+                + " --batch-size (default: 4).")
+    private Double scale;
+
+    @Option(
+        names = "--speed-up",
+        paramLabel = "X",
+        description =
+            "uniform-short: factor by which the schedule is shortened, 1 to 100 (default: 2).")
+    private Double speedUp;
   }
 
   private static final class OptimisationGroup {
@@ -200,6 +279,9 @@ final class TrainCommand implements Callable<Integer> {
   @ArgGroup(validate = false, heading = "Sampling:%n")
   private SamplingGroup sampling = new SamplingGroup();
 
+  @ArgGroup(validate = false, heading = "Samplers of other authors:%n")
+  private OtherSamplersGroup others = new OtherSamplersGroup();
+
   @ArgGroup(validate = false, heading = "Optimisation:%n")
   private OptimisationGroup optimisation = new OptimisationGroup();
 
@@ -238,7 +320,9 @@ final class TrainCommand implements Callable<Integer> {
 
   private TrainingConfig config(String dataName) {
     TrainingConfig.Builder builder =
-        TrainingConfig.builder(dataName, data.model, sampling.sampler).async(sampling.async);
+        TrainingConfig.builder(dataName, data.model, sampling.sampler)
+            .async(sampling.async)
+            .classBalance(sampling.classBalance);
     if (sampling.draw != null) {
       List<String> known = Arrays.stream(DrawMode.values()).map(TrainCommand::id).toList();
       String name = Names.require("way to draw", sampling.draw, known);
@@ -252,6 +336,14 @@ final class TrainCommand implements Callable<Integer> {
     ifGiven(sampling.gainMax, builder::gainMax);
     ifGiven(sampling.smoothing, builder::smoothing);
     ifGiven(sampling.oracleEvery, builder::oracleEvery);
+    ifGiven(sampling.caution, builder::caution);
+    ifGiven(others.presample, builder::presample);
+    ifGiven(others.selectionPressure, builder::selectionPressure);
+    ifGiven(others.beta, builder::beta);
+    ifGiven(others.pruneRatio, builder::pruneRatio);
+    ifGiven(others.anneal, builder::anneal);
+    ifGiven(others.scale, builder::scale);
+    ifGiven(others.speedUp, builder::speedUp);
     ifGiven(optimisation.epochs, builder::epochs);
     ifGiven(optimisation.batchSize, builder::batchSize);
     ifGiven(optimisation.learningRate, builder::learningRate);

@@ -26,5 +26,17 @@ public final class Streams {
   /** Which training examples the training loss is measured on. */
   public static final int TRAIN_LOSS_SUBSET = 7;
 
+  /** Which of its candidates the presampling sampler draws, at (iteration, slot). */
+  public static final int PRESAMPLE_DRAW = 8;
+
+  /** Ranks drawn by the Loshchilov-Hutter sampler, at (iteration, slot). */
+  public static final int RANK_DRAW = 9;
+
+  /** Whether selective backprop takes a candidate, at (candidate, 0). */
+  public static final int CANDIDATE_SELECTION = 10;
+
+  /** Whether InfoBatch leaves an example out of an epoch, at (epoch, example). */
+  public static final int PRUNING = 11;
+
   private Streams() {}
 }

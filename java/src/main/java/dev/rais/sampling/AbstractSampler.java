@@ -184,6 +184,7 @@ abstract class AbstractSampler implements ImportanceSampler {
       state.put(prefix + "weights", batch.weights());
       state.put(prefix + "importance", batch.importance);
       state.put(prefix + "features", batch.features);
+      state.put(prefix + "note", batch.note);
       if (batch.shadow != null) {
         state.put(prefix + "shadow", batch.shadow);
       }
@@ -218,6 +219,7 @@ abstract class AbstractSampler implements ImportanceSampler {
       System.arraycopy(state.floats(prefix + "importance", m), 0, batch.importance, 0, m);
       System.arraycopy(
           state.floats(prefix + "features", m * features), 0, batch.features, 0, m * features);
+      batch.note = state.doubles(prefix + "note", 1)[0];
       if (state.has(prefix + "shadow")) {
         batch.shadow = state.floats(prefix + "shadow", m);
       }

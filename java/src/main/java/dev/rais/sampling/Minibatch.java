@@ -21,6 +21,9 @@ public final class Minibatch {
    */
   float[] shadow;
 
+  /** What the sampler that drew it has to know of it when it is observed. */
+  double note;
+
   Minibatch(
       ImportanceSampler sampler, long iteration, int m, int features, boolean weightedObjective) {
     this.sampler = sampler;

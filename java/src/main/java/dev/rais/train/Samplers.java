@@ -1,24 +1,49 @@
 package dev.rais.train;
 
+import dev.rais.sampling.AdaScaleSampler;
+import dev.rais.sampling.ClassWeights;
 import dev.rais.sampling.DrawMode;
 import dev.rais.sampling.ImportanceSampler;
+import dev.rais.sampling.InfoBatchSampler;
+import dev.rais.sampling.LoshchilovHutterSampler;
 import dev.rais.sampling.NaiveSampler;
 import dev.rais.sampling.OracleSampler;
+import dev.rais.sampling.PresampleSampler;
 import dev.rais.sampling.RaisOptions;
 import dev.rais.sampling.RaisSampler;
+import dev.rais.sampling.SelectiveBackpropSampler;
 import dev.rais.sampling.UniformSampler;
 import java.util.List;
 
 /** The samplers that can be named in a configuration. */
 public final class Samplers {
   private static final List<String> NAMES =
-      List.of("uniform", "uniform-iid", "rais", "naive", "oracle");
+      List.of(
+          "uniform",
+          "uniform-iid",
+          "rais",
+          "naive",
+          "oracle",
+          "presample",
+          "loshchilov",
+          "selective-backprop",
+          "infobatch",
+          "adascale",
+          "uniform-short");
+
+  private static final List<String> WEIGHTED =
+      List.of("uniform", "uniform-iid", "rais", "naive", "oracle", "uniform-short");
 
   private Samplers() {}
 
   /** All names. */
   public static List<String> names() {
     return NAMES;
+  }
+
+  /** Names of those that can give examples weights of their own in the objective. */
+  public static List<String> weightedNames() {
+    return WEIGHTED;
   }
 
   /**
@@ -31,22 +56,34 @@ public final class Samplers {
   public static ImportanceSampler create(TrainingConfig config, int[] labels, int classes) {
     int n = labels.length;
     long seed = config.seed();
+    long length = config.scheduleLength(n);
+    float[] weights = config.classBalance() ? ClassWeights.balanced(labels, classes) : null;
     return switch (config.sampler()) {
-      case "uniform" -> new UniformSampler(n, seed, DrawMode.ROUNDS);
-      case "uniform-iid" -> new UniformSampler(n, seed, DrawMode.IID);
+      case "uniform" -> new UniformSampler(n, weights, seed, DrawMode.ROUNDS, 1);
+      case "uniform-iid" -> new UniformSampler(n, weights, seed, DrawMode.IID, 1);
+      case "uniform-short" ->
+          new UniformSampler(n, weights, seed, DrawMode.ROUNDS, config.speedUp());
       case "rais" -> {
         RaisOptions options =
             RaisOptions.defaults()
                 .withDraw(config.draw())
                 .withRoundFraction(config.roundFraction())
                 .withGainMax(config.gainMax())
-                .withAsync(config.async());
-        yield new RaisSampler(labels, classes, seed, options);
+                .withAsync(config.async())
+                .withCaution(config.caution());
+        yield new RaisSampler(labels, classes, weights, seed, options);
       }
       case "naive" ->
-          new NaiveSampler(n, seed, config.draw(), config.smoothing(), config.gainMax());
+          new NaiveSampler(n, weights, seed, config.draw(), config.smoothing(), config.gainMax());
       case "oracle" ->
-          new OracleSampler(n, seed, config.draw(), config.oracleEvery(), config.gainMax());
+          new OracleSampler(
+              n, weights, seed, config.draw(), config.oracleEvery(), config.gainMax());
+      case "presample" -> new PresampleSampler(n, seed, config.presample());
+      case "loshchilov" -> new LoshchilovHutterSampler(n, seed, length, config.selectionPressure());
+      case "selective-backprop" -> new SelectiveBackpropSampler(n, seed, config.beta());
+      case "infobatch" ->
+          new InfoBatchSampler(n, seed, length, config.pruneRatio(), config.anneal());
+      case "adascale" -> new AdaScaleSampler(n, seed, config.scale());
       default ->
           throw new IllegalArgumentException(
               "there is no sampler '"

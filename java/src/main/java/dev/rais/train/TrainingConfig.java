@@ -1,7 +1,12 @@
 package dev.rais.train;
 
 import dev.rais.nn.Schedule;
+import dev.rais.sampling.AdaScaleSampler;
 import dev.rais.sampling.DrawMode;
+import dev.rais.sampling.InfoBatchSampler;
+import dev.rais.sampling.LoshchilovHutterSampler;
+import dev.rais.sampling.PresampleSampler;
+import dev.rais.sampling.SelectiveBackpropSampler;
 
 /**
  * Everything that determines a run, but for the machine it runs on. As JSON it is a run's
@@ -25,6 +30,15 @@ import dev.rais.sampling.DrawMode;
  * @param gainMax r_max, bound of the gain ratio
  * @param roundFraction K/n of RAIS's rounds
  * @param async whether a newly trained uncertainty set is used as soon as it is ready
+ * @param presample B/m: candidates that the presampling sampler scores per example drawn
+ * @param selectionPressure s_0: selection pressure that the Loshchilov-Hutter sampler starts with
+ * @param beta β of selective backprop
+ * @param pruneRatio r: share of the easy examples that InfoBatch leaves out
+ * @param anneal δ: share of the schedule after which InfoBatch leaves nothing out
+ * @param scale S: base minibatches that AdaScale takes a minibatch for
+ * @param speedUp by how much uniform-short shortens the schedule
+ * @param classBalance whether every class has the same weight in the objective
+ * @param caution whether RAIS draws uniformly while importance sampling does not pay
  */
 public record TrainingConfig(
     String data,
@@ -43,7 +57,16 @@ public record TrainingConfig(
     int oracleEvery,
     double gainMax,
     double roundFraction,
-    boolean async) {
+    boolean async,
+    double presample,
+    double selectionPressure,
+    double beta,
+    double pruneRatio,
+    double anneal,
+    double scale,
+    double speedUp,
+    boolean classBalance,
+    boolean caution) {
 
   /** Checks every range; the message names the option and its value. */
   public TrainingConfig {
@@ -61,6 +84,24 @@ public record TrainingConfig(
         roundFraction >= 1.0 / 64 && roundFraction <= 4,
         "round-fraction must be from 1/64 to 4",
         roundFraction);
+    require(presample >= 1 && presample <= 100, "presample must be from 1 to 100", presample);
+    require(
+        finite(selectionPressure) && selectionPressure >= 1,
+        "selection-pressure must be at least 1",
+        selectionPressure);
+    require(beta >= 0 && beta <= 100, "beta must be from 0 to 100", beta);
+    require(pruneRatio >= 0 && pruneRatio < 1, "prune-ratio must be from 0 to below 1", pruneRatio);
+    require(anneal >= 0 && anneal <= 1, "anneal must be from 0 to 1", anneal);
+    require(finite(scale) && scale >= 1, "scale must be at least 1", scale);
+    require(
+        !sampler.equals("adascale") || scale <= batchSize,
+        "scale must be at most the batch size of " + batchSize,
+        scale);
+    require(speedUp >= 1 && speedUp <= 100, "speed-up must be from 1 to 100", speedUp);
+    require(
+        !classBalance || Samplers.weightedNames().contains(sampler),
+        "class-balance goes with the samplers " + String.join(", ", Samplers.weightedNames()),
+        sampler);
   }
 
   private static boolean finite(double x) {
@@ -102,6 +143,15 @@ public record TrainingConfig(
     private double gainMax = 10;
     private double roundFraction = 0.5;
     private boolean async;
+    private double presample = PresampleSampler.DEFAULT_PRESAMPLE;
+    private double selectionPressure = LoshchilovHutterSampler.DEFAULT_PRESSURE;
+    private double beta = SelectiveBackpropSampler.DEFAULT_BETA;
+    private double pruneRatio = InfoBatchSampler.DEFAULT_PRUNE_RATIO;
+    private double anneal = InfoBatchSampler.DEFAULT_ANNEAL;
+    private double scale = AdaScaleSampler.DEFAULT_SCALE;
+    private double speedUp = 2;
+    private boolean classBalance;
+    private boolean caution = true;
 
     private Builder(String data, String model, String sampler) {
       this.data = data;
@@ -197,6 +247,60 @@ public record TrainingConfig(
       return this;
     }
 
+    /** Sets B/m of the presampling sampler. */
+    public Builder presample(double value) {
+      presample = value;
+      return this;
+    }
+
+    /** Sets the first selection pressure of the Loshchilov-Hutter sampler. */
+    public Builder selectionPressure(double value) {
+      selectionPressure = value;
+      return this;
+    }
+
+    /** Sets β of selective backprop. */
+    public Builder beta(double value) {
+      beta = value;
+      return this;
+    }
+
+    /** Sets r of InfoBatch. */
+    public Builder pruneRatio(double value) {
+      pruneRatio = value;
+      return this;
+    }
+
+    /** Sets δ of InfoBatch. */
+    public Builder anneal(double value) {
+      anneal = value;
+      return this;
+    }
+
+    /** Sets S of AdaScale. */
+    public Builder scale(double value) {
+      scale = value;
+      return this;
+    }
+
+    /** Sets by how much uniform-short shortens the schedule. */
+    public Builder speedUp(double value) {
+      speedUp = value;
+      return this;
+    }
+
+    /** Sets whether every class has the same weight in the objective. */
+    public Builder classBalance(boolean value) {
+      classBalance = value;
+      return this;
+    }
+
+    /** Sets whether RAIS draws uniformly while importance sampling does not pay. */
+    public Builder caution(boolean value) {
+      caution = value;
+      return this;
+    }
+
     /**
      * The finished configuration.
      *
@@ -220,7 +324,16 @@ public record TrainingConfig(
           oracleEvery,
           gainMax,
           roundFraction,
-          async);
+          async,
+          presample,
+          selectionPressure,
+          beta,
+          pruneRatio,
+          anneal,
+          scale,
+          speedUp,
+          classBalance,
+          caution);
     }
   }
 }

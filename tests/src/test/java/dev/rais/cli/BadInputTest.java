@@ -53,12 +53,39 @@ class BadInputTest {
         "--oracle-every  | 0  | --oracle-every must be at least 1, not 0",
         "--gain-max      | 0.5| --gain-max must be at least 1, not 0.5",
         "--round-fraction| 9  | --round-fraction must be from 1/64 to 4, not 9.0",
+        "--presample     | 0.5| --presample must be from 1 to 100, not 0.5",
+        "--selection-pressure | 0 | --selection-pressure must be at least 1, not 0.0",
+        "--beta          | -1 | --beta must be from 0 to 100, not -1.0",
+        "--prune-ratio   | 1  | --prune-ratio must be from 0 to below 1, not 1.0",
+        "--anneal        | 2  | --anneal must be from 0 to 1, not 2.0",
+        "--scale         | 0  | --scale must be at least 1, not 0.0",
+        "--speed-up      | 0.5| --speed-up must be from 1 to 100, not 0.5",
         "--threads       | 0  | --threads must be from 1 to 1024, not 0",
         "--threads       | 1.5| '1.5' is not a whole number",
         "--seed          | x  | 'x' is not a whole number",
       })
   void wrongUsageOfTrain(String option, String value, String sentence) throws IOException {
     refused(2, sentence, "train", "--out", out.toString(), option, value);
+  }
+
+  @Test
+  void optionsThatDoNotGoTogether() throws IOException {
+    String target = out.toString();
+    for (String sampler :
+        List.of("presample", "loshchilov", "selective-backprop", "infobatch", "adascale")) {
+      String[] balanced = {"train", "--out", target, "--class-balance", "--sampler", sampler};
+      refused(2, "--class-balance goes with the samplers uniform, uniform-iid, rais", balanced);
+    }
+    refused(
+        2,
+        "--scale must be at most the batch size of 128, not 129.0",
+        "train",
+        "--out",
+        target,
+        "--sampler",
+        "adascale",
+        "--scale",
+        "129");
   }
 
   @Test

@@ -88,6 +88,15 @@ class HelpTest {
             "--oracle-every=",
             "--gain-max=",
             "--async",
+            "--[no-]caution",
+            "--class-balance",
+            "--presample=",
+            "--selection-pressure=",
+            "--beta=",
+            "--prune-ratio=",
+            "--anneal=",
+            "--scale=",
+            "--speed-up=",
             "--json",
             "--quiet",
             "--verbose")) {
@@ -120,6 +129,16 @@ class HelpTest {
             "above 0 to 1 (default: " + Texts.shortest(lenet.smoothing()) + ")",
             "all norms (default: " + lenet.oracleEvery() + ")",
             "one too (default: " + Texts.shortest(lenet.evalEvery()) + ")",
+            "multiple of the minibatch, 1 to 100 (default: "
+                + Texts.shortest(lenet.presample())
+                + ")",
+            "falls to 1 (default: " + Texts.shortest(lenet.selectionPressure()) + ")",
+            "selected, 0 to 100 (default: " + Texts.shortest(lenet.beta()) + ")",
+            "below 1 (default: " + Texts.shortest(lenet.pruneRatio()) + ")",
+            "left out, 0 to 1 (default: " + Texts.shortest(lenet.anneal()) + ")",
+            "--batch-size (default: " + Texts.shortest(lenet.scale()) + ")",
+            "shortened, 1 to 100 (default: " + Texts.shortest(lenet.speedUp()) + ")",
+            lenet.caution() ? "(default: --caution)" : "(default: --no-caution)",
             "(default: rounds for rais, else iid)")) {
       assertTrue(text.contains(sentence), sentence);
     }

@@ -21,6 +21,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** What {@code rais train} prints and leaves behind. */
 class TrainCommandTest {
@@ -70,7 +71,18 @@ class TrainCommandTest {
   }
 
   @ParameterizedTest
-  @CsvSource({"mlp, rais, 1", "lenet5, rais, 1", "mlp, naive, 0.5", "mlp, oracle, 0.5"})
+  @CsvSource({
+    "mlp, rais, 1",
+    "lenet5, rais, 1",
+    "mlp, naive, 0.5",
+    "mlp, oracle, 0.5",
+    "mlp, presample, 3",
+    "mlp, loshchilov, 4",
+    "mlp, selective-backprop, 2",
+    "mlp, infobatch, 3",
+    "mlp, adascale, 0.5",
+    "mlp, uniform-short, 1"
+  })
   void sameSeedSameRun(String model, String sampler, String epochs) throws IOException {
     List<List<JsonNode>> runs = new ArrayList<>();
     for (String name : List.of("first", "second")) {
@@ -157,6 +169,94 @@ class TrainCommandTest {
     // Without a terminal: two lines to begin with, then one for every evaluation.
     assertEquals(2 + metrics.size(), outcome.err().lines().count(), outcome.err());
     assertFalse(outcome.err().contains("\r"));
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "presample,          --presample,          1,   presample",
+    "loshchilov,         --selection-pressure, 10,  selectionPressure",
+    "selective-backprop, --beta,               1,   beta",
+    "infobatch,          --prune-ratio,        0.7, pruneRatio",
+    "infobatch,          --anneal,             0.5, anneal",
+    "adascale,           --scale,              2,   scale",
+    "uniform-short,      --speed-up,           4,   speedUp"
+  })
+  void optionsOfTheOtherSamplersReachTheRunAndItsConfiguration(
+      String sampler, String option, double value, String field) throws IOException {
+    Path out = folder.resolve("run");
+    String[] common = {
+      "--model", "mlp", "--batch-size", "16", "--epochs", "12", "--quiet", "--sampler", sampler
+    };
+    List<String> arguments = new ArrayList<>(List.of(common));
+    Cli.Outcome plain = train(with(arguments, "--out", out.toString()));
+    assertEquals(0, plain.code(), plain.toString());
+    JsonNode before = summary(out);
+    Cli.Outcome outcome =
+        train(with(arguments, "--out", out.toString(), option, Double.toString(value)));
+    assertEquals(0, outcome.code(), outcome.toString());
+    JsonNode config = JSON.readTree(out.resolve("config.json").toFile());
+    assertEquals(value, config.get(field).asDouble());
+    assertFalse(
+        before.get("finalTrainLoss").equals(summary(out).get("finalTrainLoss")),
+        "it has an effect");
+  }
+
+  @Test
+  void forwardPassesThatOnlyScoreCountAsWork() throws IOException {
+    Path out = folder.resolve("run");
+    train(
+        "--model",
+        "mlp",
+        "--batch-size",
+        "16",
+        "--epochs",
+        "3",
+        "--quiet",
+        "--sampler",
+        "selective-backprop",
+        "--out",
+        out.toString());
+    JsonNode summary = summary(out);
+    long forward = summary.get("forwardExamples").asLong();
+    long backward = summary.get("backwardExamples").asLong();
+    assertEquals(16 * summary.get("iterations").asLong(), backward);
+    // Three passes over the data, and those selected once more.
+    assertEquals(3 * 800 + backward, forward, 10 * 16);
+    assertEquals((forward + 2.0 * backward) / (3 * 800), summary.get("epochs").asDouble(), 1e-9);
+    assertTrue(backward < 3 * 800 / 2, "about a third is selected: " + backward);
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"uniform", "uniform-iid", "uniform-short", "rais", "naive", "oracle"})
+  void classBalanceAndCautionReachTheRun(String sampler) throws IOException {
+    Path out = folder.resolve("run");
+    Cli.Outcome outcome =
+        train(
+            "--model",
+            "mlp",
+            "--sampler",
+            sampler,
+            "--epochs",
+            "0.5",
+            "--quiet",
+            "--class-balance",
+            "--no-caution",
+            "--out",
+            out.toString());
+    assertEquals(0, outcome.code(), outcome.toString());
+    JsonNode config = JSON.readTree(out.resolve("config.json").toFile());
+    assertTrue(config.get("classBalance").asBoolean());
+    assertFalse(config.get("caution").asBoolean());
+    train("--model", "mlp", "--epochs", "0.1", "--quiet", "--caution", "--out", out.toString());
+    config = JSON.readTree(out.resolve("config.json").toFile());
+    assertFalse(config.get("classBalance").asBoolean());
+    assertTrue(config.get("caution").asBoolean());
+  }
+
+  private static String[] with(List<String> arguments, String... more) {
+    List<String> all = new ArrayList<>(arguments);
+    all.addAll(List.of(more));
+    return all.toArray(String[]::new);
   }
 
   @Test

@@ -1,5 +1,6 @@
 package dev.rais.sampling;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -51,6 +52,26 @@ class UniformSamplerTest extends RandomTest {
       assertEquals(7, sampler.effectiveIterations());
       assertEquals(1, sampler.gainRatio());
       assertEquals(0.3 * 6, sampler.learningRate(t -> 0.3 * t), 1e-12);
+    }
+  }
+
+  @Test
+  void aShortenedScheduleCountsEachStepForMoreAndKeepsTheRate() {
+    try (UniformSampler whole = new UniformSampler(50, 1, DrawMode.ROUNDS);
+        UniformSampler shortened = new UniformSampler(50, null, 1, DrawMode.ROUNDS, 2)) {
+      for (int t = 0; t < 20; t++) {
+        Minibatch batch = shortened.draw(8);
+        assertArrayEquals(whole.draw(8).indices(), batch.indices());
+        shortened.observe(batch, Observation.NONE);
+        assertEquals(2 * (t + 1), shortened.effectiveIterations());
+        assertEquals(1, shortened.gainRatio());
+        assertEquals(0.3 * 2 * t, shortened.learningRate(x -> 0.3 * x), 1e-12);
+      }
+    }
+    for (double speedUp : new double[] {0, -1, Double.NaN, Double.POSITIVE_INFINITY}) {
+      assertThrows(
+          IllegalArgumentException.class,
+          () -> new UniformSampler(50, null, 1, DrawMode.ROUNDS, speedUp));
     }
   }
 
