@@ -487,6 +487,15 @@ final class TrainCommand implements Callable<Integer> {
                 .formatted(
                     Texts.time(summary.secondsTraining()), Texts.time(summary.secondsTotal()))));
     rows.add(List.of("sampler overhead", Texts.percent(summary.samplerOverhead())));
+    if (summary.cautiousIterations() > 0) {
+      rows.add(
+          List.of(
+              "uniform by caution",
+              "%s of %s minibatches, where importance sampling did not pay"
+                  .formatted(
+                      Texts.count(summary.cautiousIterations()),
+                      Texts.count(summary.iterations()))));
+    }
     if (output.out != null) {
       rows.add(List.of("saved in", output.out.toString()));
     }
