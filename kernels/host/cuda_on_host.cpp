@@ -694,7 +694,7 @@ void setSchedule(uint64_t seed) { schedule() = seed; }
 void setThreads(int count) { threads() = std::max(1, count); }
 
 void launch(const char* kernel, const char* launcher, dim3 grid, dim3 block, size_t sharedBytes,
-            void* /*stream*/, const std::function<void()>& thread) {
+            const std::function<void()>& thread) {
   uint64_t blockThreads = static_cast<uint64_t>(block.x) * block.y * block.z;
   if (grid.x == 0 || grid.y == 0 || grid.z == 0 || grid.x > 0x7FFFFFFF || grid.y > 65535 ||
       grid.z > 65535 || blockThreads == 0 || blockThreads > kMaxThreads || block.z > 64 ||

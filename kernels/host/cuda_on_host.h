@@ -99,9 +99,18 @@ void* dynamicShared();
 [[noreturn]] void fail(const char* format, ...) __attribute__((format(printf, 1, 2)));
 
 // Runs a kernel for every thread of every block and waits for it. Errors are for cudaGetLastError.
-// The stream means nothing here.
 void launch(const char* kernel, const char* launcher, dim3 grid, dim3 block, size_t sharedBytes,
-            void* stream, const std::function<void()>& thread);
+            const std::function<void()>& thread);
+
+// prepare(...)(arguments) is kernel<<<...>>>(arguments): these are evaluated once, here. The stream
+// means nothing.
+template <class Kernel>
+auto prepare(const char* name, const char* launcher, dim3 grid, dim3 block, size_t sharedBytes,
+             void* /*stream*/, Kernel kernel) {
+  return [=](auto... arguments) {
+    launch(name, launcher, grid, block, sharedBytes, [=] { kernel(arguments...); });
+  };
+}
 
 // The order in which blocks and threads run: 0 for by number, anything else for one of many orders
 // as if by chance. A kernel whose result changes with it has a race. The environment variable
