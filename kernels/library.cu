@@ -110,17 +110,17 @@ Call& Call::fail(int32_t status, const char* format, ...) noexcept {
 #define RAIS_BUILD_TYPE "debug"
 #endif
 
+#if defined(__CUDACC__)
+#define RAIS_NVCC RAIS_TEXT(__CUDACC_VER_MAJOR__) "." RAIS_TEXT(__CUDACC_VER_MINOR__)
+#define RAIS_TARGET "CUDA " RAIS_NVCC ", architectures " RAIS_ARCHITECTURES
+#else
+#define RAIS_TARGET "on the host, compiler " __VERSION__
+#endif
+
 int32_t rais_abi_version(void) { return RAIS_ABI_VERSION; }
 
 const char* rais_build_info(void) {
-#if defined(__CUDACC__)
-  return "rais_kernels, ABI " RAIS_TEXT(RAIS_ABI_VERSION) ", CUDA " RAIS_TEXT(
-      __CUDACC_VER_MAJOR__) "." RAIS_TEXT(__CUDACC_VER_MINOR__) ", architectures " RAIS_ARCHITECTURES
-      ", " RAIS_BUILD_TYPE;
-#else
-  return "rais_kernels, ABI " RAIS_TEXT(RAIS_ABI_VERSION) ", on the host, compiler " __VERSION__
-      ", " RAIS_BUILD_TYPE;
-#endif
+  return "rais_kernels, ABI " RAIS_TEXT(RAIS_ABI_VERSION) ", " RAIS_TARGET ", " RAIS_BUILD_TYPE;
 }
 
 const char* rais_last_error(void) { return rais::errorText(); }

@@ -1,5 +1,5 @@
-// What every kernel includes first: CUDA under nvcc, and on the CPU what stands in for it. The three
-// macros are the only places where a kernel's source differs from plain CUDA C++.
+// What every kernel includes first: CUDA under nvcc, and on the CPU what stands in for it. The
+// three macros are the only places where a kernel's source differs from plain CUDA C++.
 #pragma once
 
 namespace rais {
@@ -27,7 +27,7 @@ constexpr unsigned kAllLanes = 0xFFFFFFFFu;
 #define RAIS_SHARED(type, name) __shared__ rais::Same<type> name
 
 // The dynamic shared memory as an array: RAIS_DYNAMIC_SHARED(float, row);
-#define RAIS_DYNAMIC_SHARED(type, name)                                  \
+#define RAIS_DYNAMIC_SHARED(type, name)                                   \
   extern __shared__ __align__(16) unsigned char raisDynamicSharedBytes[]; \
   type* name = reinterpret_cast<type*>(raisDynamicSharedBytes)
 
@@ -35,12 +35,12 @@ constexpr unsigned kAllLanes = 0xFFFFFFFFu;
 
 #include "host/cuda_on_host.h"
 
-#define RAIS_LAUNCH(kernel, grid, block, sharedBytes, stream, ...)                           \
-  cuda_on_host::prepare(#kernel, __func__, (grid), (block), (sharedBytes), (stream),         \
+#define RAIS_LAUNCH(kernel, grid, block, sharedBytes, stream, ...)                   \
+  cuda_on_host::prepare(#kernel, __func__, (grid), (block), (sharedBytes), (stream), \
                         [=](auto... arguments) { kernel(arguments...); })(__VA_ARGS__)
 
-#define RAIS_SHARED(type, name)                                                         \
-  static const char name##Site = 0;                                                     \
+#define RAIS_SHARED(type, name)                                                          \
+  static const char name##Site = 0;                                                      \
   rais::Same<type>& name = *static_cast<rais::Same<type>*>(cuda_on_host::sharedVariable( \
       &name##Site, #name, sizeof(rais::Same<type>), alignof(rais::Same<type>)))
 

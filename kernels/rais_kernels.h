@@ -98,11 +98,10 @@ RAIS_API const char* rais_last_error(void);
  * gradients              dtype [m, K]; nullable; may be the same memory as logits
  * correctness            [m]
  */
-RAIS_API int32_t rais_softmax_xent(rais_stream stream, int32_t rows, int32_t classes,
-                                   int32_t dtype, const void* logits, const int32_t* labels,
-                                   int32_t ignored_label, const float* weights,
-                                   const float* hidden_squared_norms, float scale,
-                                   float label_smoothing, float* losses, float* norms,
+RAIS_API int32_t rais_softmax_xent(rais_stream stream, int32_t rows, int32_t classes, int32_t dtype,
+                                   const void* logits, const int32_t* labels, int32_t ignored_label,
+                                   const float* weights, const float* hidden_squared_norms,
+                                   float scale, float label_smoothing, float* losses, float* norms,
                                    void* gradients, uint8_t* correctness);
 
 /*

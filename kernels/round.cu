@@ -37,9 +37,9 @@ __global__ void __launch_bounds__(kThreads)
 using namespace rais;
 
 int32_t rais_round_generate(rais_stream stream, int64_t size, const float* leaves,
-                            const double* sums, int64_t active, int64_t seed,
-                            int32_t offset_stream, int32_t order_stream, const int64_t* round,
-                            int32_t round_size, int32_t* indices, float* weights) {
+                            const double* sums, int64_t active, int64_t seed, int32_t offset_stream,
+                            int32_t order_stream, const int64_t* round, int32_t round_size,
+                            int32_t* indices, float* weights) {
   Call call("rais_round_generate", {{"size", size}, {"round_size", round_size}});
   call.inRange("size", size, 1, int64_t{RAIS_MAX_TREE_SIZE})
       .inRange("active", active, 1, size)

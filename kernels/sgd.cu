@@ -148,7 +148,6 @@ int32_t rais_sgd(rais_stream stream, int64_t count, float* w, float* u, const fl
       min(static_cast<int64_t>(kMaxBlocks), (count + perBlock - 1) / perBlock));
   auto step = aligned ? sgdStep<true> : sgdStep<false>;
   RAIS_LAUNCH(step, blocks, kThreads, 0, stream, count, w, u, g, learning_rate, momentum,
-              weight_decay, w_bfloat16, gradient_squared_norm,
-              static_cast<Workspace*>(workspace));
+              weight_decay, w_bfloat16, gradient_squared_norm, static_cast<Workspace*>(workspace));
   return call.launched();
 }

@@ -419,8 +419,9 @@ int32_t rais_softmax_xent(rais_stream stream, int32_t rows, int32_t classes, int
   if (!call.ok()) {
     return call.status();
   }
-  Operands operands = {rows,  classes, labels, ignored_label, weights, hidden_squared_norms,
-                       scale, label_smoothing, losses, norms, correctness};
+  Operands operands = {
+      rows,  classes,         labels, ignored_label, weights,    hidden_squared_norms,
+      scale, label_smoothing, losses, norms,         correctness};
   if (dtype == RAIS_FLOAT32) {
     launchRows<float>(stream, operands, logits, gradients);
   } else {

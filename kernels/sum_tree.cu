@@ -1,9 +1,8 @@
 // The sum tree on the device: build, update of a minibatch's leaves, independent draws. Java's
 // dev.rais.sampling.SumTree and IndependentDraws, bit for bit.
-#include "sum_tree.cuh"
-
 #include "call.h"
 #include "philox.cuh"
+#include "sum_tree.cuh"
 
 namespace rais {
 namespace {

@@ -233,8 +233,8 @@ class Worker {
     }
     unsigned lane = fibre.number % kLanes;
     if ((mask >> lane & 1) == 0) {
-      fail("%s at %s:%d with mask 0x%08x, which leaves out the calling lane %u",
-           nameOf(operation), fileName(site.file), site.line, mask, lane);
+      fail("%s at %s:%d with mask 0x%08x, which leaves out the calling lane %u", nameOf(operation),
+           fileName(site.file), site.line, mask, lane);
     }
     fibre.operation = operation;
     fibre.mask = mask;
@@ -303,9 +303,7 @@ class Worker {
     abort();
   }
 
-  char* emergencyStackTop() {
-    return stacks_ + (kMaxThreads + 1) * (kStackBytes + page_);
-  }
+  char* emergencyStackTop() { return stacks_ + (kMaxThreads + 1) * (kStackBytes + page_); }
 
  private:
   void runBlock(uint64_t index) {
@@ -400,9 +398,9 @@ class Worker {
       if (fibre.operation != last.operation || fibre.mask != mask ||
           fibre.site.line != last.site.line || std::strcmp(fibre.site.file, last.site.file) != 0) {
         fail("lane %u is in %s at %s:%d with mask 0x%08x, lane %d in %s at %s:%d with mask 0x%08x",
-             last.number % kLanes, nameOf(last.operation), fileName(last.site.file),
-             last.site.line, mask, lane, nameOf(fibre.operation), fileName(fibre.site.file),
-             fibre.site.line, fibre.mask);
+             last.number % kLanes, nameOf(last.operation), fileName(last.site.file), last.site.line,
+             mask, lane, nameOf(fibre.operation), fileName(fibre.site.file), fibre.site.line,
+             fibre.mask);
       }
       ballot |= (fibre.value != 0 ? 1u : 0u) << lane;
       if (&fibre != &last) {
@@ -498,9 +496,9 @@ class Worker {
   }
 
   static std::string describe(const Fibre& fibre) {
-    std::string place =
-        " at " + std::string(fileName(fibre.site.file == nullptr ? "" : fibre.site.file)) + ":" +
-        std::to_string(fibre.site.line);
+    std::string place = " at " +
+                        std::string(fileName(fibre.site.file == nullptr ? "" : fibre.site.file)) +
+                        ":" + std::to_string(fibre.site.line);
     switch (fibre.state) {
       case State::ended:
         return "has ended";
@@ -633,8 +631,8 @@ std::atomic<uint64_t>& schedule() {
 }
 
 std::atomic<int>& threads() {
-  static std::atomic<int> count{static_cast<int>(fromEnvironment(
-      "RAIS_HOST_THREADS", std::max(1u, std::thread::hardware_concurrency())))};
+  static std::atomic<int> count{static_cast<int>(
+      fromEnvironment("RAIS_HOST_THREADS", std::max(1u, std::thread::hardware_concurrency())))};
   return count;
 }
 
@@ -701,7 +699,8 @@ void launch(const char* kernel, const char* launcher, dim3 grid, dim3 block, siz
       sharedBytes > kMaxDynamicShared || self != nullptr) {
     char text[kErrorBytes];
     snprintf(text, sizeof text,
-             "kernel %s of %s cannot be launched with grid (%u, %u, %u), block (%u, %u, %u) and %zu bytes "
+             "kernel %s of %s cannot be launched with grid (%u, %u, %u), block (%u, %u, %u) and "
+             "%zu bytes "
              "of dynamic shared memory",
              kernel, launcher, grid.x, grid.y, grid.z, block.x, block.y, block.z, sharedBytes);
     setLastError(cudaErrorInvalidConfiguration, text);

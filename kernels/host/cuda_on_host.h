@@ -83,8 +83,21 @@ struct Self {
 // The fibre that runs on this CPU thread; null outside kernels. Fibres never change CPU threads.
 extern __thread Self* self __attribute__((tls_model("initial-exec")));
 
-enum class WarpOperation { sync, shuffle, ballot, any, all, add, smallest, largest, smallestSigned,
-                           largestSigned, bitAnd, bitOr, bitXor };
+enum class WarpOperation {
+  sync,
+  shuffle,
+  ballot,
+  any,
+  all,
+  add,
+  smallest,
+  largest,
+  smallestSigned,
+  largestSigned,
+  bitAnd,
+  bitOr,
+  bitXor
+};
 
 // Waits until every lane of the mask is here, then returns what the operation gives this lane.
 uint64_t warp(WarpOperation operation, unsigned mask, uint64_t value, int sourceLane, Site site);
@@ -205,19 +218,19 @@ T __shfl_xor_sync(unsigned mask, T value, int laneMask, int width = 32, CUDA_ON_
                                {file, line});
 }
 
-#define CUDA_ON_HOST_VOTE(function, result, operation)                                        \
-  inline result function(unsigned mask, int predicate, CUDA_ON_HOST_SITE) {                   \
+#define CUDA_ON_HOST_VOTE(function, result, operation)                                          \
+  inline result function(unsigned mask, int predicate, CUDA_ON_HOST_SITE) {                     \
     return static_cast<result>(cuda_on_host::warp(cuda_on_host::WarpOperation::operation, mask, \
-                                                  predicate != 0, 0, {file, line}));          \
+                                                  predicate != 0, 0, {file, line}));            \
   }
 CUDA_ON_HOST_VOTE(__ballot_sync, unsigned, ballot)
 CUDA_ON_HOST_VOTE(__any_sync, int, any)
 CUDA_ON_HOST_VOTE(__all_sync, int, all)
 #undef CUDA_ON_HOST_VOTE
 
-#define CUDA_ON_HOST_REDUCE(function, type, operation)                                         \
-  inline type function(unsigned mask, type value, CUDA_ON_HOST_SITE) {                         \
-    return static_cast<type>(cuda_on_host::warp(cuda_on_host::WarpOperation::operation, mask,  \
+#define CUDA_ON_HOST_REDUCE(function, type, operation)                                          \
+  inline type function(unsigned mask, type value, CUDA_ON_HOST_SITE) {                          \
+    return static_cast<type>(cuda_on_host::warp(cuda_on_host::WarpOperation::operation, mask,   \
                                                 cuda_on_host::toBits(value), 0, {file, line})); \
   }
 CUDA_ON_HOST_REDUCE(__reduce_add_sync, unsigned, add)
@@ -256,9 +269,8 @@ template <class Bits, class T, class F>
 T replaceAs(T* address, F next) {
   static_assert(sizeof(Bits) == sizeof(T));
   auto* bits = reinterpret_cast<Bits*>(address);
-  return fromBits<T>(replace(bits, [&](Bits seen) {
-    return static_cast<Bits>(toBits(next(fromBits<T>(seen))));
-  }));
+  return fromBits<T>(
+      replace(bits, [&](Bits seen) { return static_cast<Bits>(toBits(next(fromBits<T>(seen)))); }));
 }
 
 }  // namespace cuda_on_host
@@ -269,25 +281,23 @@ inline float atomicAdd(float* address, float value) {
 inline double atomicAdd(double* address, double value) {
   return cuda_on_host::replaceAs<uint64_t>(address, [=](double seen) { return seen + value; });
 }
-#define CUDA_ON_HOST_ATOMICS(type)                                                      \
-  inline type atomicAdd(type* address, type value) {                                    \
-    return __atomic_fetch_add(address, value, __ATOMIC_SEQ_CST);                        \
-  }                                                                                     \
-  inline type atomicExch(type* address, type value) {                                   \
-    return __atomic_exchange_n(address, value, __ATOMIC_SEQ_CST);                       \
-  }                                                                                     \
-  inline type atomicCAS(type* address, type expected, type value) {                     \
-    __atomic_compare_exchange_n(address, &expected, value, false, __ATOMIC_SEQ_CST,     \
-                                __ATOMIC_SEQ_CST);                                      \
-    return expected;                                                                    \
-  }                                                                                     \
-  inline type atomicMax(type* address, type value) {                                    \
-    return cuda_on_host::replace(address,                                               \
-                                 [=](type seen) { return seen > value ? seen : value; }); \
-  }                                                                                     \
-  inline type atomicMin(type* address, type value) {                                    \
-    return cuda_on_host::replace(address,                                               \
-                                 [=](type seen) { return seen < value ? seen : value; }); \
+#define CUDA_ON_HOST_ATOMICS(type)                                                                 \
+  inline type atomicAdd(type* address, type value) {                                               \
+    return __atomic_fetch_add(address, value, __ATOMIC_SEQ_CST);                                   \
+  }                                                                                                \
+  inline type atomicExch(type* address, type value) {                                              \
+    return __atomic_exchange_n(address, value, __ATOMIC_SEQ_CST);                                  \
+  }                                                                                                \
+  inline type atomicCAS(type* address, type expected, type value) {                                \
+    __atomic_compare_exchange_n(address, &expected, value, false, __ATOMIC_SEQ_CST,                \
+                                __ATOMIC_SEQ_CST);                                                 \
+    return expected;                                                                               \
+  }                                                                                                \
+  inline type atomicMax(type* address, type value) {                                               \
+    return cuda_on_host::replace(address, [=](type seen) { return seen > value ? seen : value; }); \
+  }                                                                                                \
+  inline type atomicMin(type* address, type value) {                                               \
+    return cuda_on_host::replace(address, [=](type seen) { return seen < value ? seen : value; }); \
   }
 CUDA_ON_HOST_ATOMICS(int)
 CUDA_ON_HOST_ATOMICS(unsigned)

@@ -43,8 +43,7 @@ thread_local char* faultAddress;
     if (data == nullptr) {
       continue;
     }
-    long distance = address < data ? data - address
-                                   : address - (data + buffer.bytes) + 1;
+    long distance = address < data ? data - address : address - (data + buffer.bytes) + 1;
     if (address >= data && address < data + buffer.bytes) {
       distance = 0;
     }
@@ -125,8 +124,7 @@ GuardedMemory::GuardedMemory(size_t bytes, const char* name) : name_(name), byte
   auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
   size_t usable = (bytes + 2 * kAlignment + page - 1) / page * page;
   mapped_ = usable + 2 * page;
-  void* memory =
-      mmap(nullptr, mapped_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  void* memory = mmap(nullptr, mapped_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) {
     perror("cuda_on_host: no memory for a buffer");
     abort();

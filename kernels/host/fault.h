@@ -6,8 +6,8 @@
 namespace cuda_on_host {
 
 // From now on, a kernel's access to memory that is not there ends its launch with
-// cudaErrorIllegalAddress and a text that names the thread and the nearest GuardedMemory. Takes over
-// SIGSEGV and SIGBUS: for test programs only, not inside a JVM.
+// cudaErrorIllegalAddress and a text that names the thread and the nearest GuardedMemory. Takes
+// over SIGSEGV and SIGBUS: for test programs only, not inside a JVM.
 void reportFaults();
 
 // Bytes that end where a page begins that may not be touched: even a read past the end faults. A

@@ -355,7 +355,8 @@ void leavingABufferIsAnError() {
   CHECK(cudaGetLastError() == cudaSuccess);
   RAIS_LAUNCH(copyTo, 1, 64, 0, nullptr, to.data(), from.data(), 1001);
   std::string text = errorText();
-  CHECK_CONTAINS(text, "thread (40, 0, 0): illegal access at byte 4000 of the input, which has 4000");
+  CHECK_CONTAINS(text,
+                 "thread (40, 0, 0): illegal access at byte 4000 of the input, which has 4000");
   RAIS_LAUNCH(copyTo, 1, 64, 0, nullptr, nullptr, from.data(), 10);
   CHECK_CONTAINS(errorText(), "illegal access at");
   cuda_on_host::GuardedMemory constant(400, "the constants");

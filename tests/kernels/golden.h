@@ -1,5 +1,6 @@
 // Values from the Java classes Philox, FeistelPermutation, SumTree, Distribution and
 // Round, written by golden/KernelGoldens.java, which says how; not edited by hand.
+// clang-format off
 #pragma once
 
 #include <cstdint>

@@ -16,8 +16,8 @@ struct Options {
   bool gradients = true;
   bool inPlace = false;
   float smoothing = 0;
-  double spread = 4;    // of the logits
-  double margin = 0;    // added to the label's logit
+  double spread = 4;        // of the logits
+  double margin = 0;        // added to the label's logit
   size_t misalignment = 0;  // of the logits, in elements
 };
 
@@ -76,12 +76,11 @@ void isTheDefinition(const Options& o) {
     }
   }
   float scale = 1.0f / static_cast<float>(o.rows);
-  CHECK_OK(rais_softmax_xent(nullptr, o.rows, o.classes,
-                             o.bfloat16 ? RAIS_BFLOAT16 : RAIS_FLOAT32, logits.data(),
-                             labels.data(), kIgnored, o.weights ? weights.data() : nullptr,
-                             o.hidden ? hidden.data() : nullptr, scale, o.smoothing, losses.data(),
-                             norms.data(), o.gradients ? gradients.data() : nullptr,
-                             correctness.data()));
+  CHECK_OK(rais_softmax_xent(
+      nullptr, o.rows, o.classes, o.bfloat16 ? RAIS_BFLOAT16 : RAIS_FLOAT32, logits.data(),
+      labels.data(), kIgnored, o.weights ? weights.data() : nullptr,
+      o.hidden ? hidden.data() : nullptr, scale, o.smoothing, losses.data(), norms.data(),
+      o.gradients ? gradients.data() : nullptr, correctness.data()));
   for (size_t j = 0; j < m; j++) {
     bool ignored = labels[j] == kIgnored;
     auto label = static_cast<size_t>(ignored ? 0 : labels[j]);
@@ -114,7 +113,8 @@ void isTheDefinition(const Options& o) {
       }
     }
     double norm = std::sqrt(squares) * (o.hidden ? std::sqrt(hidden[j] + 1.0) : 1);
-    CHECK_CLOSE(losses[j], ignored ? 0 : loss, 1e-5, 1e-5 * e * std::fabs(loss) + 2e-6 * e * o.margin);
+    CHECK_CLOSE(losses[j], ignored ? 0 : loss, 1e-5,
+                1e-5 * e * std::fabs(loss) + 2e-6 * e * o.margin);
     CHECK_CLOSE(norms[j], ignored ? 0 : norm, 1e-5, 2e-6 * e);
     int flags = ignored ? 0 : ahead == 0 ? 3 : ahead < 5 ? 2 : 0;
     CHECK_EQUAL(correctness[j], flags);

@@ -57,12 +57,12 @@ inline void checkContains(const std::string& text, const char* part, int line) {
 #define CHECK(condition) testing::check((condition), #condition, __LINE__)
 #define CHECK_CLOSE(actual, expected, relative, absolute) \
   testing::checkClose((actual), (expected), (relative), (absolute), __LINE__)
-#define CHECK_EQUAL(actual, expected)                          \
+#define CHECK_EQUAL(actual, expected) \
   testing::checkEqual(static_cast<uint64_t>(actual), static_cast<uint64_t>(expected), __LINE__)
 #define CHECK_CONTAINS(text, part) testing::checkContains((text), (part), __LINE__)
-#define CHECK_OK(call)                                                          \
-  do {                                                                          \
-    int32_t status = (call);                                                    \
+#define CHECK_OK(call)                                                                       \
+  do {                                                                                       \
+    int32_t status = (call);                                                                 \
     testing::check(status == RAIS_OK, status == RAIS_OK ? "" : rais_last_error(), __LINE__); \
   } while (false)
 
@@ -84,8 +84,7 @@ class Buffer {
  public:
   explicit Buffer(size_t count, const char* name = "buffer")
       : memory_(count * sizeof(T), name), count_(count) {}
-  Buffer(const std::vector<T>& values, const char* name)
-      : Buffer(values.size(), name) {
+  Buffer(const std::vector<T>& values, const char* name) : Buffer(values.size(), name) {
     std::memcpy(data(), values.data(), values.size() * sizeof(T));
   }
   ~Buffer() { check(memory_.whole(), "wrote outside a buffer", 0); }

@@ -29,6 +29,7 @@ final class KernelGoldens {
   public static void main(String[] arguments) {
     line("// Values from the Java classes Philox, FeistelPermutation, SumTree, Distribution and");
     line("// Round, written by golden/KernelGoldens.java, which says how; not edited by hand.");
+    line("// clang-format off");
     line("#pragma once");
     line("");
     line("#include <cstdint>");
