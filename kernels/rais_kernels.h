@@ -6,7 +6,8 @@
  * Conventions, for every function that takes a stream:
  * - It checks its arguments, puts its kernels on the stream and returns without waiting. It
  *   allocates nothing and can be captured into a CUDA graph. What changes from step to step is
- *   read from device memory, so that a captured graph can be replayed.
+ *   read from device memory, so that a captured graph can be replayed. Call it once before
+ *   capturing: a kernel's first launch may load its code, which a capture does not allow.
  * - Pointers are device pointers (on the host: any memory), dense, row-major, aligned to the size
  *   of their elements; "aligned to 16" is said where it is needed. A pointer that is "nullable"
  *   may be null; another one that is null is an error. Outputs may not overlap anything else

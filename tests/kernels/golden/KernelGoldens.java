@@ -79,7 +79,9 @@ final class KernelGoldens {
 
   private static void feistel() {
     line("");
-    line("// The hash of the images of the first min(size, 5000) indices, and the last index's image.");
+    line(
+        "// The hash of the images of the first min(size, 5000) indices, and the last index's"
+            + " image.");
     line("struct FeistelCase {");
     line("  int64_t size, seed, round;");
     line("  int32_t stream;");
@@ -115,9 +117,15 @@ final class KernelGoldens {
 
   private static void trees() {
     line("");
-    line("// A tree of size leaves (leaf i: 0 if i mod 3 is 1, else u*u*u*u + 1e-6f in float, with u");
-    line("// the upper 24 bits of Philox(kSeed, 100) at (1, i)), after a build, and then after updates");
-    line("// of 200 leaves (index j: Philox(kSeed, 101) below size at (0, j); value u there); draws in");
+    line(
+        "// A tree of size leaves (leaf i: 0 if i mod 3 is 1, else u*u*u*u + 1e-6f in float, with"
+            + " u");
+    line(
+        "// the upper 24 bits of Philox(kSeed, 100) at (1, i)), after a build, and then after"
+            + " updates");
+    line(
+        "// of 200 leaves (index j: Philox(kSeed, 101) below size at (0, j); value u there); draws"
+            + " in");
     line("// iteration 12 and a round of number 9 from the updated tree. Hashes are of the bits.");
     line("struct TreeCase {");
     line("  int64_t size;");
