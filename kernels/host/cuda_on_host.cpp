@@ -583,7 +583,7 @@ class Worker {
   void* dynamic_ = nullptr;
 };
 
-__thread Worker* worker __attribute__((tls_model("initial-exec"))) = nullptr;
+__thread Worker* worker = nullptr;
 
 void enterFibre() {
   worker->runThread();

@@ -81,7 +81,7 @@ struct Self {
 };
 
 // The fibre that runs on this CPU thread; null outside kernels. Fibres never change CPU threads.
-extern __thread Self* self __attribute__((tls_model("initial-exec")));
+extern __thread Self* self;
 
 enum class WarpOperation {
   sync,

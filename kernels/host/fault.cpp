@@ -11,6 +11,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
 
 #include "cuda_on_host.h"
 
@@ -99,12 +100,12 @@ void reportFaults() {
 
 void prepareFaultHandling() {
   struct Stack {
-    char bytes[kSignalStackBytes];
+    std::unique_ptr<char[]> bytes{new char[kSignalStackBytes]};
     Stack() {
       stack_t stack;
       std::memset(&stack, 0, sizeof stack);
-      stack.ss_sp = bytes;
-      stack.ss_size = sizeof bytes;
+      stack.ss_sp = bytes.get();
+      stack.ss_size = kSignalStackBytes;
       sigaltstack(&stack, nullptr);
     }
     ~Stack() {
