@@ -48,10 +48,10 @@ using Context = ucontext_t;
 
 void switchContext(Context& from, Context& to) { swapcontext(&from, &to); }
 
-void prepareContext(Context& context, char* stack, void (*entry)()) {
+void prepareContext(Context& context, char* stack, size_t bytes, void (*entry)()) {
   getcontext(&context);
   context.uc_stack.ss_sp = stack;
-  context.uc_stack.ss_size = kStackBytes;
+  context.uc_stack.ss_size = bytes;
   context.uc_link = nullptr;
   makecontext(&context, entry, 0);
 }
@@ -92,9 +92,9 @@ void switchContext(Context& from, Context& to) {
   cuda_on_host_switch(&from.stackPointer, to.stackPointer);
 }
 
-void prepareContext(Context& context, char* stack, void (*entry)()) {
+void prepareContext(Context& context, char* stack, size_t bytes, void (*entry)()) {
   // As if entry had just been called: its return address lies 8 bytes off a multiple of 16.
-  auto** top = reinterpret_cast<void**>(stack + kStackBytes);
+  auto** top = reinterpret_cast<void**>(stack + bytes);
   top[-1] = nullptr;
   top[-2] = reinterpret_cast<void*>(entry);
   for (int i = 3; i <= 8; i++) {
@@ -167,6 +167,11 @@ const char* nameOf(WarpOperation operation) {
 const char* fileName(const char* path) {
   const char* slash = std::strrchr(path, '/');
   return slash == nullptr ? path : slash + 1;
+}
+
+// The same literal is mostly at the same address, which is quicker to see.
+bool same(const Site& a, const Site& b) {
+  return a.line == b.line && (a.file == b.file || std::strcmp(a.file, b.file) == 0);
 }
 
 void enterFibre();
@@ -243,12 +248,13 @@ class Worker {
     fibre.site = site;
     fibre.state = State::atWarp;
     Fibre* first = &fibres_[warp * kLanes];
-    for (unsigned l = 0; l < lanes; l++) {
-      if ((mask >> l & 1) != 0 && first[l].state != State::atWarp) {
-        switchToNext();
-        return fibre.result;
-      }
+    unsigned& waiting = waiting_[warp];
+    waiting |= 1u << lane;
+    if ((waiting & mask) != mask) {
+      switchToNext();
+      return fibre.result;
     }
+    waiting &= ~mask;
     completeWarp(first, mask, fibre);
     if (launch_->schedule != 0) {
       makeReady(fibre);
@@ -320,6 +326,7 @@ class Worker {
     dynamic_ = launch.sharedBytes == 0
                    ? nullptr
                    : allocateShared(&dynamic_, "dynamic shared memory", launch.sharedBytes, 16);
+    std::fill(std::begin(waiting_), std::end(waiting_), 0);
     for (unsigned i = 0; i < launch.threads; i++) {
       Fibre& fibre = fibres_[i];
       fibre.self.threadIndex = {i % launch.block.x, i / launch.block.x % launch.block.y,
@@ -328,7 +335,10 @@ class Worker {
       fibre.self.blockSize = launch.block;
       fibre.self.gridSize = launch.grid;
       fibre.number = i;
-      prepareContext(fibre.context, stacks_ + i * (kStackBytes + page_) + page_, enterFibre);
+      // Tops at different places in a page: else all fibres would fight for the same cache lines.
+      size_t unused = i % 16 * 256;
+      prepareContext(fibre.context, stacks_ + i * (kStackBytes + page_) + page_,
+                     kStackBytes - unused, enterFibre);
       makeReady(fibre);
     }
     Context* first = &next()->context;
@@ -375,7 +385,7 @@ class Worker {
     const Site& site = fibres_[0].site;
     for (unsigned i = 1; i < launch_->threads; i++) {
       const Site& other = fibres_[i].site;
-      if (other.line != site.line || std::strcmp(other.file, site.file) != 0) {
+      if (!same(site, other)) {
         fail("thread 0 waits at the barrier at %s:%d, thread %u at that at %s:%d",
              fileName(site.file), site.line, i, fileName(other.file), other.line);
       }
@@ -395,8 +405,7 @@ class Worker {
     for (unsigned rest = mask; rest != 0; rest &= rest - 1) {
       int lane = __builtin_ctz(rest);
       Fibre& fibre = first[lane];
-      if (fibre.operation != last.operation || fibre.mask != mask ||
-          fibre.site.line != last.site.line || std::strcmp(fibre.site.file, last.site.file) != 0) {
+      if (fibre.operation != last.operation || fibre.mask != mask || !same(fibre.site, last.site)) {
         fail("lane %u is in %s at %s:%d with mask 0x%08x, lane %d in %s at %s:%d with mask 0x%08x",
              last.number % kLanes, nameOf(last.operation), fileName(last.site.file), last.site.line,
              mask, lane, nameOf(fibre.operation), fileName(fibre.site.file), fibre.site.line,
@@ -562,7 +571,8 @@ class Worker {
   }
 
   std::vector<Fibre> fibres_;
-  std::vector<Fibre*> ready_;  // a ring from head to tail
+  std::vector<Fibre*> ready_;               // a ring from head to tail
+  unsigned waiting_[kMaxThreads / kLanes];  // of each warp, the lanes in a warp operation
   std::unique_ptr<char[]> arena_;
   char* stacks_;
   size_t page_;
