@@ -1,0 +1,51 @@
+# The kernels on the CPU: the same sources as C++, with kernels/host in CUDA's place.
+find_package(Threads REQUIRED)
+
+set(warnings -Wall -Wextra -Werror)
+set_source_files_properties(${sources} ${exact_sources} PROPERTIES
+  LANGUAGE CXX
+  COMPILE_OPTIONS "-xc++;-Wno-unknown-pragmas;-ffp-contract=off")
+
+add_library(rais_host_objects OBJECT
+  ${sources} ${exact_sources}
+  ${kernels}/host/cuda_on_host.cpp
+  ${kernels}/host/fault.cpp)
+target_include_directories(rais_host_objects PUBLIC ${kernels})
+target_compile_options(rais_host_objects PRIVATE ${warnings})
+target_link_libraries(rais_host_objects PUBLIC Threads::Threads)
+
+add_library(rais_kernels_host SHARED)
+target_link_libraries(rais_kernels_host PRIVATE rais_host_objects)
+target_link_options(rais_kernels_host PRIVATE
+  -static-libstdc++ -static-libgcc
+  "-Wl,--version-script=${CMAKE_CURRENT_SOURCE_DIR}/exports.map" -Wl,-z,defs)
+set_target_properties(rais_kernels_host PROPERTIES
+  LIBRARY_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/..")
+
+if(BUILD_TESTING)
+  enable_language(C)
+  # The header is C, and every function can be called from C.
+  add_library(rais_header_is_c OBJECT ${tests}/header_is_c.c)
+  target_include_directories(rais_header_is_c PRIVATE ${kernels})
+  target_compile_options(rais_header_is_c PRIVATE -std=c99 -pedantic ${warnings})
+
+  # A test is one program: tests/kernels/NAME_test.cpp.
+  foreach(name cuda_on_host philox_feistel softmax_xent sum_tree sgd)
+    add_executable(${name}_test ${tests}/${name}_test.cpp)
+    target_link_libraries(${name}_test PRIVATE rais_host_objects)
+    target_compile_options(${name}_test PRIVATE ${warnings} -Wno-unknown-pragmas -ffp-contract=off)
+    add_test(NAME ${name} COMMAND ${name}_test)
+  endforeach()
+
+  # The same machine with the portable way to switch between fibres.
+  add_executable(cuda_on_host_portable_test
+    ${tests}/cuda_on_host_test.cpp ${kernels}/host/cuda_on_host.cpp ${kernels}/host/fault.cpp)
+  target_include_directories(cuda_on_host_portable_test PRIVATE ${kernels})
+  target_compile_definitions(cuda_on_host_portable_test PRIVATE CUDA_ON_HOST_UCONTEXT)
+  target_compile_options(cuda_on_host_portable_test PRIVATE -Wno-unknown-pragmas)
+  target_link_libraries(cuda_on_host_portable_test PRIVATE Threads::Threads)
+  add_test(NAME cuda_on_host_portable COMMAND cuda_on_host_portable_test)
+
+  add_test(NAME symbols
+    COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/check-symbols $<TARGET_FILE:rais_kernels_host> ${symbols})
+endif()
