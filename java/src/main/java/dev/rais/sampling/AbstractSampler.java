@@ -41,23 +41,29 @@ abstract class AbstractSampler implements ImportanceSampler {
   /** Takes over what {@link #save} put there. */
   abstract void load(SamplerState state);
 
-  /** Called under the lock before indices are retired; they are checked and still active. */
-  void beforeRetire(int[] indices) {
-    throw new UnsupportedOperationException("a " + name + " sampler cannot leave examples out");
+  /** Whether examples can be added and retired. */
+  boolean dataMayChange() {
+    return true;
   }
+
+  /** Called under the lock before indices are retired; they are checked and still active. */
+  void beforeRetire(int[] indices) {}
 
   /** Called under the lock after {@link Population#append}. */
-  void appended(int from, int[] labels) {
-    throw new UnsupportedOperationException("the data of a " + name + " sampler cannot grow");
-  }
+  void appended(int from, int[] labels) {}
 
-  /** Checks labels that are to be appended, and whether they can be; changes nothing. */
-  void checkAppend(int[] labels) {
-    throw new UnsupportedOperationException("the data of a " + name + " sampler cannot grow");
-  }
+  /** Checks labels that are to be appended, where they matter; changes nothing. */
+  void checkAppend(int[] labels) {}
 
   /** Called under the lock before anything is taken over from a state. */
   void beforeRestore() {}
+
+  private void requireChangeable() {
+    if (!dataMayChange()) {
+      throw new UnsupportedOperationException(
+          "the examples of a " + name + " sampler cannot change");
+    }
+  }
 
   /** Minibatches drawn so far. */
   final long drawn() {
@@ -155,6 +161,7 @@ abstract class AbstractSampler implements ImportanceSampler {
 
   @Override
   public final synchronized void append(int[] labels, float[] weights) {
+    requireChangeable();
     checkAppend(labels);
     int from = population.size();
     population.append(labels.length, weights);
@@ -163,6 +170,7 @@ abstract class AbstractSampler implements ImportanceSampler {
 
   @Override
   public final synchronized void retire(int... indices) {
+    requireChangeable();
     population.checkRetire(indices);
     int[] active =
         java.util.Arrays.stream(indices).filter(population::isActive).distinct().toArray();

@@ -103,21 +103,6 @@ public final class AdaScaleSampler extends AbstractSampler {
   }
 
   @Override
-  void checkAppend(int[] labels) {
-    // Labels do not matter here.
-  }
-
-  @Override
-  void appended(int from, int[] labels) {
-    // They join the next epoch.
-  }
-
-  @Override
-  void beforeRetire(int[] indices) {
-    // The draws ask the population.
-  }
-
-  @Override
   public SamplerStatistics statistics() {
     return SamplerStatistics.NONE;
   }

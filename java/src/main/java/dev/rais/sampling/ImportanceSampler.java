@@ -123,25 +123,21 @@ public interface ImportanceSampler extends AutoCloseable {
    *
    * @param labels [count] class of each
    * @param weights [count] weight u_i of each in the objective; null for 1 each
-   * @throws UnsupportedOperationException if this sampler's data cannot grow
+   * @throws UnsupportedOperationException if this sampler's examples cannot change
    * @throws IllegalArgumentException if a label or weight is out of range; nothing is then added
    */
-  default void append(int[] labels, float[] weights) {
-    throw new UnsupportedOperationException("this sampler's data cannot grow");
-  }
+  void append(int[] labels, float[] weights);
 
   /**
    * Takes examples out: their probability is 0 from now on, in minibatches not yet drawn. Those
    * that were retired before stay so.
    *
-   * @throws UnsupportedOperationException if this sampler cannot leave examples out
+   * @throws UnsupportedOperationException if this sampler's examples cannot change
    * @throws IndexOutOfBoundsException if an index is not in [0, indexBound); nothing is then
    *     retired
    * @throws IllegalArgumentException if none would be left; nothing is then retired
    */
-  default void retire(int... indices) {
-    throw new UnsupportedOperationException("this sampler cannot leave examples out");
-  }
+  void retire(int... indices);
 
   /**
    * A copy of everything that determines the draws to come, minibatches drawn and not yet observed

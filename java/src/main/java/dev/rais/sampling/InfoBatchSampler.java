@@ -189,6 +189,11 @@ public final class InfoBatchSampler extends AbstractSampler {
   }
 
   @Override
+  boolean dataMayChange() {
+    return false;
+  }
+
+  @Override
   void save(SamplerState state) {
     state.put("infobatch.losses", losses);
     state.put("infobatch.pruned", pruned.toLongArray());

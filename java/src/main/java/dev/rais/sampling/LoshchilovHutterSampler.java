@@ -227,6 +227,11 @@ public final class LoshchilovHutterSampler extends AbstractSampler {
   }
 
   @Override
+  boolean dataMayChange() {
+    return false;
+  }
+
+  @Override
   void save(SamplerState state) {
     uniform.save(state);
     state.put("loshchilov.losses", losses);

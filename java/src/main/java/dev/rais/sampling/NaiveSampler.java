@@ -174,11 +174,6 @@ public final class NaiveSampler extends AbstractSampler {
   }
 
   @Override
-  void checkAppend(int[] labels) {
-    // Labels do not matter here.
-  }
-
-  @Override
   void appended(int from, int[] labels) {
     history.grow(population.size());
     if (mode == DrawMode.IID && refreshes > 0) {

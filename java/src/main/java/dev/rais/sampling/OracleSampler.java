@@ -149,11 +149,6 @@ public final class OracleSampler extends AbstractSampler {
   }
 
   @Override
-  void checkAppend(int[] labels) {
-    // Labels do not matter here.
-  }
-
-  @Override
   void appended(int from, int[] labels) {
     normsAt = Long.MIN_VALUE / 2;
   }

@@ -147,21 +147,6 @@ public final class PresampleSampler extends AbstractSampler {
   }
 
   @Override
-  void checkAppend(int[] labels) {
-    // Labels do not matter here.
-  }
-
-  @Override
-  void appended(int from, int[] labels) {
-    // They are candidates from the next epoch on.
-  }
-
-  @Override
-  void beforeRetire(int[] indices) {
-    // The draws ask the population.
-  }
-
-  @Override
   public synchronized SamplerStatistics statistics() {
     return new SamplerStatistics(0, 0, 0, 0, presampled);
   }

@@ -165,6 +165,11 @@ public final class SelectiveBackpropSampler extends AbstractSampler {
   }
 
   @Override
+  boolean dataMayChange() {
+    return false;
+  }
+
+  @Override
   void save(SamplerState state) {
     uniform.save(state);
     state.put("selective.history", history);

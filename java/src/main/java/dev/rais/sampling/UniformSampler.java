@@ -66,21 +66,6 @@ public final class UniformSampler extends AbstractSampler {
   }
 
   @Override
-  void checkAppend(int[] labels) {
-    // Labels do not matter here.
-  }
-
-  @Override
-  void appended(int from, int[] labels) {
-    // They join the next epoch, or the next draw.
-  }
-
-  @Override
-  void beforeRetire(int[] indices) {
-    // The draws ask the population.
-  }
-
-  @Override
   public SamplerStatistics statistics() {
     return SamplerStatistics.NONE;
   }
