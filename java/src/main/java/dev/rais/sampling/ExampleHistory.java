@@ -208,18 +208,33 @@ final class ExampleHistory implements AutoCloseable {
     return mean;
   }
 
+  /** Whether every active example was visited, so that no visits need to be looked at. */
+  boolean allVisited() {
+    return seen == n - retired;
+  }
+
   /**
-   * Copies a block of examples, column by column. Norms of examples never visited are 0, and so is
-   * all that lies behind the last example.
+   * Copies a block of last norms, 0 for examples never visited and behind the last example.
    *
    * @param first the first example, a multiple of {@link #BLOCK}
    */
-  void copyBlock(int first, float[] last, float[] previous, float[] average, int[] visits) {
-    long at = at(first);
-    MemorySegment.copy(records, JAVA_FLOAT, at, last, 0, BLOCK);
-    MemorySegment.copy(records, JAVA_FLOAT, at + PREVIOUS_AT, previous, 0, BLOCK);
-    MemorySegment.copy(records, JAVA_FLOAT, at + AVERAGE_AT, average, 0, BLOCK);
-    MemorySegment.copy(records, JAVA_INT, at + VISITS_AT, visits, 0, BLOCK);
+  void copyLast(int first, float[] last) {
+    MemorySegment.copy(records, JAVA_FLOAT, at(first), last, 0, BLOCK);
+  }
+
+  /** The same for the norms before. */
+  void copyPrevious(int first, float[] previous) {
+    MemorySegment.copy(records, JAVA_FLOAT, at(first) + PREVIOUS_AT, previous, 0, BLOCK);
+  }
+
+  /** The same for the averages. */
+  void copyAverage(int first, float[] average) {
+    MemorySegment.copy(records, JAVA_FLOAT, at(first) + AVERAGE_AT, average, 0, BLOCK);
+  }
+
+  /** The same for the numbers of visits. */
+  void copyVisits(int first, int[] visits) {
+    MemorySegment.copy(records, JAVA_INT, at(first) + VISITS_AT, visits, 0, BLOCK);
   }
 
   /**

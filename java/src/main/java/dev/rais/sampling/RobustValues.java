@@ -85,9 +85,8 @@ final class RobustValues {
 
   /** Fills ranges of values, on one thread. */
   private final class Filler implements SumTree.LeafBlock {
-    private final float[] last = new float[BLOCK];
-    private final float[] previous = new float[BLOCK];
-    private final float[] average = new float[BLOCK];
+    private final boolean allVisited = history.allVisited();
+    private final float[] column = new float[BLOCK];
     private final int[] ints = new int[BLOCK];
     private final int[] classes = new int[BLOCK];
     private final float[] v = new float[BLOCK];
@@ -104,11 +103,27 @@ final class RobustValues {
       for (int done = 0; done < count; done += BLOCK) {
         int first = (int) from + done;
         int length = Math.min(BLOCK, count - done);
-        history.copyBlock(first, last, previous, average, ints);
         System.arraycopy(labels, first, classes, 0, length);
-        selectBases(classes, ints, length);
+        if (allVisited) {
+          selectVisitedBases(classes, ints, length);
+        } else {
+          history.copyVisits(first, ints);
+          selectBases(classes, ints, length);
+        }
         gather(bases, ints, v, length);
-        weigh(last, aLast, previous, aPrevious, average, aAverage, v, length);
+        // A column whose factor is 0, as many are, is not even read.
+        if (aLast != 0) {
+          history.copyLast(first, column);
+          weigh(column, aLast, v, length);
+        }
+        if (aPrevious != 0) {
+          history.copyPrevious(first, column);
+          weigh(column, aPrevious, v, length);
+        }
+        if (aAverage != 0) {
+          history.copyAverage(first, column);
+          weigh(column, aAverage, v, length);
+        }
         // Bits of floats that are not negative have their order, and C2 counts many ints at a time.
         MemorySegment.copy(bits, ValueLayout.JAVA_INT, 0, ints, 0, length);
         int low = countBelow(Float.floatToRawIntBits(floor), ints, length);
@@ -150,23 +165,21 @@ final class RobustValues {
     }
   }
 
+  private static void selectVisitedBases(int[] classes, int[] ints, int length) {
+    for (int i = 0; i < length; i++) {
+      ints[i] = 2 * classes[i];
+    }
+  }
+
   private static void gather(float[] bases, int[] indices, float[] v, int length) {
     for (int i = 0; i < length; i++) {
       v[i] = bases[indices[i]];
     }
   }
 
-  private static void weigh(
-      float[] last,
-      float aLast,
-      float[] previous,
-      float aPrevious,
-      float[] average,
-      float aAverage,
-      float[] v,
-      int length) {
+  private static void weigh(float[] column, float factor, float[] v, int length) {
     for (int i = 0; i < length; i++) {
-      v[i] = v[i] + aLast * last[i] + aPrevious * previous[i] + aAverage * average[i];
+      v[i] += factor * column[i];
     }
   }
 
