@@ -9,6 +9,9 @@ import java.util.TreeMap;
  * and not yet observed, the gain ratio of the last one and t̂.
  */
 abstract class AbstractSampler implements ImportanceSampler {
+  /** Far more than any loader draws ahead: a loop that forgets to observe ends here. */
+  static final int MAX_OUTSTANDING = 1 << 16;
+
   private final String name;
   private final int features;
   final Population population;
@@ -122,6 +125,11 @@ abstract class AbstractSampler implements ImportanceSampler {
       throw new IllegalArgumentException(
           "a minibatch must have from 1 to n = %d examples, not %d"
               .formatted(population.active(), m));
+    }
+    if (outstanding.size() == MAX_OUTSTANDING) {
+      throw new IllegalStateException(
+          "%,d minibatches were drawn and not observed: each one is to be observed"
+              .formatted(MAX_OUTSTANDING));
     }
     Minibatch batch = new Minibatch(this, drawn, m, features, population.isWeighted());
     fill(batch, forward);

@@ -36,7 +36,7 @@ public interface ImportanceSampler extends AutoCloseable {
    * @param m examples to draw, 1 to n
    * @throws IllegalArgumentException if m is out of range
    * @throws IllegalStateException if this sampler needs forward passes; see {@link #draw(int,
-   *     ForwardPass)}
+   *     ForwardPass)}. Or if 65,536 minibatches were drawn and not observed
    */
   default Minibatch draw(int m) {
     return draw(

@@ -84,4 +84,18 @@ class UniformSamplerTest extends RandomTest {
       }
     }
   }
+
+  @Test
+  void aLoopThatNeverObservesIsTold() {
+    try (UniformSampler sampler = new UniformSampler(10, 3, DrawMode.ROUNDS)) {
+      Minibatch first = sampler.draw(1);
+      for (int t = 1; t < AbstractSampler.MAX_OUTSTANDING; t++) {
+        sampler.draw(1);
+      }
+      var e = assertThrows(IllegalStateException.class, () -> sampler.draw(1));
+      assertTrue(e.getMessage().contains("not observed"), e.getMessage());
+      sampler.observe(first, Observation.NONE);
+      sampler.draw(1);
+    }
+  }
 }
