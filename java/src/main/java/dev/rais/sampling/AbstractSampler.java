@@ -110,6 +110,21 @@ abstract class AbstractSampler implements ImportanceSampler {
   }
 
   @Override
+  public boolean usesMoments() {
+    return false;
+  }
+
+  @Override
+  public SamplerStatistics statistics() {
+    return SamplerStatistics.NONE;
+  }
+
+  @Override
+  public void close() {
+    // Most samplers hold nothing native.
+  }
+
+  @Override
   public final synchronized int size() {
     return population.active();
   }

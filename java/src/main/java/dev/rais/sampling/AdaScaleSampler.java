@@ -103,11 +103,6 @@ public final class AdaScaleSampler extends AbstractSampler {
   }
 
   @Override
-  public SamplerStatistics statistics() {
-    return SamplerStatistics.NONE;
-  }
-
-  @Override
   void save(SamplerState state) {
     draws.save(state);
     state.put("adascale", noise, batchMoment);
@@ -119,10 +114,5 @@ public final class AdaScaleSampler extends AbstractSampler {
     double[] values = state.doubles("adascale", 2);
     noise = values[0];
     batchMoment = values[1];
-  }
-
-  @Override
-  public void close() {
-    // Nothing native is held.
   }
 }

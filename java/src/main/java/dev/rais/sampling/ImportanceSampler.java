@@ -135,7 +135,8 @@ public interface ImportanceSampler extends AutoCloseable {
    * @throws UnsupportedOperationException if this sampler's examples cannot change
    * @throws IndexOutOfBoundsException if an index is not in [0, indexBound); nothing is then
    *     retired
-   * @throws IllegalArgumentException if none would be left; nothing is then retired
+   * @throws IllegalArgumentException if none would be left, or only some with a weight of 0;
+   *     nothing is then retired
    */
   void retire(int... indices);
 

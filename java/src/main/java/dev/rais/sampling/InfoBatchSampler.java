@@ -179,11 +179,6 @@ public final class InfoBatchSampler extends AbstractSampler {
   }
 
   @Override
-  public boolean usesMoments() {
-    return false;
-  }
-
-  @Override
   public synchronized SamplerStatistics statistics() {
     return new SamplerStatistics(0, 0, 0, prunedEpochs, prunedIterations);
   }
@@ -222,10 +217,5 @@ public final class InfoBatchSampler extends AbstractSampler {
     prunedEpochs = counts[2];
     prunedIterations = counts[3];
     scheduled = state.doubles("infobatch.scheduled", 1)[0];
-  }
-
-  @Override
-  public void close() {
-    // Nothing native is held.
   }
 }

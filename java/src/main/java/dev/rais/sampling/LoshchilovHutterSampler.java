@@ -217,11 +217,6 @@ public final class LoshchilovHutterSampler extends AbstractSampler {
   }
 
   @Override
-  public boolean usesMoments() {
-    return false;
-  }
-
-  @Override
   public synchronized SamplerStatistics statistics() {
     return new SamplerStatistics(0, 0, 0, rankings, rankedIterations);
   }
@@ -262,10 +257,5 @@ public final class LoshchilovHutterSampler extends AbstractSampler {
     computedAt = counts[2];
     rankings = counts[3];
     rankedIterations = counts[4];
-  }
-
-  @Override
-  public void close() {
-    // Nothing native is held.
   }
 }

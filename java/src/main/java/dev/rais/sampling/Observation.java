@@ -68,23 +68,37 @@ public record Observation(
   }
 
   /**
-   * An observation from logits: {@link #ofLogitGradients} of δ_j = softmax(z_j) − y_j. The label's
-   * entry is minus the sum of the other probabilities, which stays exact where an example is so
-   * well learned that its own probability rounds to 1.
+   * An observation from logits: {@link #ofLogitGradients} of their {@link #logitGradients}.
    *
    * @param batch the minibatch
    * @param logits [m, K] z, row by row
    * @param labels [m] class of each example of the minibatch
    * @param classes K
    * @throws IllegalArgumentException if a length does not fit, a label is not in [0, K), or a logit
-   *     is NaN or infinite
+   *     is NaN or infinite, with its slot and example
    */
   public static Observation ofLogits(Minibatch batch, float[] logits, int[] labels, int classes) {
-    int m = batch.size();
-    if (classes < 1 || logits.length != (long) m * classes || labels.length != m) {
+    return ofLogitGradients(batch, logitGradients(logits, labels, classes), classes);
+  }
+
+  /**
+   * Gradients of cross-entropies with respect to their logits, δ_j = softmax(z_j) − y_j. The
+   * label's entry is minus the sum of the other probabilities, which stays exact where an example
+   * is so well learned that its own probability rounds to 1: it is those tiny norms that decide how
+   * seldom such examples are drawn.
+   *
+   * @param logits [m, K] z, row by row
+   * @param labels [m] classes
+   * @param classes K
+   * @return [m, K], row by row; a row with a NaN or an infinity is all NaN
+   * @throws IllegalArgumentException if a length does not fit or a label is not in [0, K)
+   */
+  public static float[] logitGradients(float[] logits, int[] labels, int classes) {
+    int m = labels.length;
+    if (classes < 1 || logits.length != (long) m * classes) {
       throw new IllegalArgumentException(
-          "a minibatch of %d with %d classes needs %d logits and %d labels, not %d and %d"
-              .formatted(m, classes, (long) m * classes, m, logits.length, labels.length));
+          "%d labels of %d classes need %d logits, not %d"
+              .formatted(m, classes, (long) m * classes, logits.length));
     }
     float[] gradients = new float[logits.length];
     double[] exponentials = new double[classes];
@@ -93,22 +107,17 @@ public record Observation(
       int label = labels[j];
       if (label < 0 || label >= classes) {
         throw new IllegalArgumentException(
-            "the label %d in slot %d (example %d) is not in [0, %d)"
-                .formatted(label, j, batch.indices()[j], classes));
+            "the label %d in slot %d is not in [0, %d)".formatted(label, j, classes));
       }
-      float max = Float.NEGATIVE_INFINITY;
+      double max = Double.NEGATIVE_INFINITY;
+      double zero = 0; // NaN where a logit is not finite
       for (int k = 0; k < classes; k++) {
-        float z = logits[row + k];
-        if (!(Math.abs(z) <= Float.MAX_VALUE)) {
-          throw new IllegalArgumentException(
-              "the logit of class %d in slot %d (example %d) must be finite, but is %s"
-                  .formatted(k, j, batch.indices()[j], z));
-        }
-        max = Math.max(max, z);
+        max = Math.max(max, logits[row + k]);
+        zero += logits[row + k] * 0.0;
       }
-      double others = 0;
+      double others = zero;
       for (int k = 0; k < classes; k++) {
-        exponentials[k] = Math.exp((double) logits[row + k] - max);
+        exponentials[k] = Math.exp(logits[row + k] - max);
         others += k == label ? 0 : exponentials[k];
       }
       double sum = others + exponentials[label];
@@ -116,7 +125,7 @@ public record Observation(
         gradients[row + k] = (float) ((k == label ? -others : exponentials[k]) / sum);
       }
     }
-    return ofLogitGradients(batch, gradients, classes);
+    return gradients;
   }
 
   /** Checks what a sampler wants of this. */

@@ -143,6 +143,14 @@ final class Population {
     if (gone.cardinality() == active) {
       throw new IllegalArgumentException("cannot retire all " + active + " examples that are left");
     }
+    for (int i = 0; weights != null; i++) {
+      if (i == size) {
+        throw new IllegalArgumentException("all examples left would have a weight of 0");
+      }
+      if (weights[i] > 0 && isActive(i) && !gone.get(i)) {
+        break;
+      }
+    }
   }
 
   /** Retires one example; false if it was before. */

@@ -142,11 +142,6 @@ public final class PresampleSampler extends AbstractSampler {
   }
 
   @Override
-  public boolean usesMoments() {
-    return false;
-  }
-
-  @Override
   public synchronized SamplerStatistics statistics() {
     return new SamplerStatistics(0, 0, 0, 0, presampled);
   }
@@ -163,10 +158,5 @@ public final class PresampleSampler extends AbstractSampler {
     uniform.load(state);
     presampled = state.longs("presample", 1)[0];
     tau = state.doubles("presample.tau", 1)[0];
-  }
-
-  @Override
-  public void close() {
-    // Nothing native is held.
   }
 }

@@ -155,11 +155,6 @@ public final class SelectiveBackpropSampler extends AbstractSampler {
   }
 
   @Override
-  public boolean usesMoments() {
-    return false;
-  }
-
-  @Override
   public synchronized SamplerStatistics statistics() {
     return new SamplerStatistics(0, 0, 0, 0, drawn());
   }
@@ -194,10 +189,5 @@ public final class SelectiveBackpropSampler extends AbstractSampler {
     long[] counts = state.longs("selective", 2);
     candidates = counts[0];
     charged = counts[1];
-  }
-
-  @Override
-  public void close() {
-    // Nothing native is held.
   }
 }

@@ -61,16 +61,6 @@ public final class UniformSampler extends AbstractSampler {
   }
 
   @Override
-  public boolean usesMoments() {
-    return false;
-  }
-
-  @Override
-  public SamplerStatistics statistics() {
-    return SamplerStatistics.NONE;
-  }
-
-  @Override
   void save(SamplerState state) {
     draws.save(state);
   }
@@ -78,10 +68,5 @@ public final class UniformSampler extends AbstractSampler {
   @Override
   void load(SamplerState state) {
     draws.load(state);
-  }
-
-  @Override
-  public void close() {
-    // Nothing native is held.
   }
 }

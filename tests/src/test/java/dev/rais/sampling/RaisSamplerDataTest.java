@@ -268,6 +268,12 @@ class RaisSamplerDataTest extends RandomTest {
               () -> sampler.append(new int[] {1, 2}, new float[] {1, Float.NaN}));
       assertTrue(weight.getMessage().contains("example 1"), weight.getMessage());
       assertThrows(IndexOutOfBoundsException.class, () -> sampler.retire(3, 200));
+      float[] u = {1, 0, 0};
+      try (RaisSampler weighted = new RaisSampler(new int[3], 1, u, 5, options(DrawMode.ROUNDS))) {
+        assertThrows(IllegalArgumentException.class, () -> weighted.retire(0));
+        weighted.retire(1);
+        assertEquals(2, weighted.size());
+      }
       int[] all = new int[200];
       Arrays.setAll(all, i -> i);
       assertThrows(IllegalArgumentException.class, () -> sampler.retire(all));
@@ -336,6 +342,24 @@ class RaisSamplerDataTest extends RandomTest {
   }
 
   @Test
+  void logitGradientsAreProbabilitiesLessTheLabel() {
+    float[] logits = {0, 0, 0, (float) Math.log(2), 0, 0};
+    assertArrayEquals(
+        new float[] {1 / 3f, -2 / 3f, 1 / 3f, -0.5f, 0.25f, 0.25f},
+        Observation.logitGradients(logits, new int[] {1, 0}, 3),
+        1e-7f);
+    float[] tiny = Observation.logitGradients(new float[] {1040, 1000}, new int[] {0}, 2);
+    assertEquals(Math.exp(-40), tiny[1], 1e-6 * Math.exp(-40));
+    assertEquals(-tiny[1], tiny[0]);
+    for (float bad : new float[] {Float.NaN, Float.POSITIVE_INFINITY, Float.NEGATIVE_INFINITY}) {
+      float[] gradients =
+          Observation.logitGradients(new float[] {bad, 0, 1, 2}, new int[] {1, 0}, 2);
+      assertTrue(Float.isNaN(gradients[0]) && Float.isNaN(gradients[1]));
+      assertTrue(Float.isFinite(gradients[2]) && Float.isFinite(gradients[3]));
+    }
+  }
+
+  @Test
   void logitsOfWellLearnedExamplesKeepTheirTinyGradients() {
     try (UniformSampler sampler = new UniformSampler(4, 1, DrawMode.ROUNDS)) {
       Minibatch batch = sampler.draw(2);
@@ -353,7 +377,7 @@ class RaisSamplerDataTest extends RandomTest {
           assertThrows(
               IllegalArgumentException.class,
               () -> Observation.ofLogits(batch, logits, new int[] {1, 0}, 3));
-      assertTrue(e2.getMessage().contains("class 1 in slot 1"), e2.getMessage());
+      assertTrue(e2.getMessage().contains("in slot 1 (example "), e2.getMessage());
       assertThrows(
           IllegalArgumentException.class,
           () -> Observation.ofLogits(batch, new float[6], new int[] {1, 3}, 3));

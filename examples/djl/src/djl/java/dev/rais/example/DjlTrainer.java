@@ -26,6 +26,7 @@ import ai.djl.translate.TranslateException;
 import dev.rais.data.Dataset;
 import dev.rais.data.ImageSet;
 import dev.rais.data.Normalization;
+import dev.rais.sampling.Observation;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.Arrays;
@@ -135,7 +136,7 @@ final class DjlTrainer implements ForeignTrainer {
         NDArray logits = trainer.forward(new NDList(x)).singletonOrThrow();
         learningRate =
             rate.afterForward(
-                Softmax.logitGradients(logits.toFloatArray(), classes, data.numClasses()));
+                Observation.logitGradients(logits.toFloatArray(), classes, data.numClasses()));
         // Flat: the picked column is [m, 1], which times [m] would be [m, m].
         NDIndex ofLabels = new NDIndex().addAllDim().addPickDim(y);
         NDArray losses = logits.logSoftmax(1).get(ofLabels).neg().flatten();

@@ -9,7 +9,7 @@ public interface ForeignTrainer extends AutoCloseable {
      * The learning rate of this step.
      *
      * @param logitGradients [m, K] softmax(z_j) − y_j, row by row, without weights; {@link
-     *     Softmax#logitGradients} computes them from logits
+     *     dev.rais.sampling.Observation#logitGradients} computes them from logits
      */
     double afterForward(float[] logitGradients);
   }

@@ -3,6 +3,7 @@ package dev.rais.example;
 import dev.rais.data.Dataset;
 import dev.rais.data.ImageSet;
 import dev.rais.data.Normalization;
+import dev.rais.sampling.Observation;
 import java.util.Random;
 
 /** A perceptron with one hidden layer in plain Java, standing in for another library's network. */
@@ -58,7 +59,7 @@ final class Perceptron implements ForeignTrainer {
       }
       labels[j] = data.train().label(indices[j]);
     }
-    float[] deltas = Softmax.logitGradients(logits, labels, classes);
+    float[] deltas = Observation.logitGradients(logits, labels, classes);
     double learningRate = rate.afterForward(deltas);
     java.util.Arrays.fill(gradient, 0);
     double loss = 0;
