@@ -375,6 +375,7 @@ final class TrainCommand implements Callable<Integer> {
     output.out = output.resume;
     if (Files.exists(output.out.resolve(RunDirectory.SUMMARY))) {
       console.err().println("the run in " + output.out + " is finished");
+      report(RunDirectory.summary(output.out));
       return 0;
     }
     Checkpoint checkpoint =
@@ -530,12 +531,16 @@ final class TrainCommand implements Callable<Integer> {
         if (run != null) {
           run.finish(summary, trainer.network(), description);
         }
-        if (output.json) {
-          console.out().println(new RunJson().line(summary));
-        } else {
-          Texts.table(console.out(), table(summary));
-        }
+        report(summary);
       }
+    }
+  }
+
+  private void report(Summary summary) {
+    if (output.json) {
+      console.out().println(new RunJson().line(summary));
+    } else {
+      Texts.table(console.out(), table(summary));
     }
   }
 

@@ -105,6 +105,23 @@ public final class RunDirectory implements AutoCloseable {
   }
 
   /**
+   * The summary of a finished run.
+   *
+   * @throws RunFileException if it cannot be read
+   */
+  public static Summary summary(Path directory) {
+    Path file = directory.resolve(SUMMARY);
+    try {
+      return new RunJson().read(Files.readString(file), Summary.class);
+    } catch (IOException e) {
+      throw new RunFileException(
+          "cannot read %s: %s".formatted(file, WholeFile.reason(e, file)), e);
+    } catch (IllegalArgumentException e) {
+      throw new RunFileException("%s is %s".formatted(file, e.getMessage()), e);
+    }
+  }
+
+  /**
    * Goes on with an interrupted run: its metrics become those of the checkpoint.
    *
    * @throws RunFileException if that fails, or another process is at work there
