@@ -9,7 +9,7 @@ import picocli.CommandLine.Spec;
 /** {@code rais data}: the commands about data sets. */
 @Command(
     name = "data",
-    header = "Lists, downloads and describes data sets.",
+    header = "Lists, downloads, imports and describes data sets.",
     synopsisSubcommandLabel = "COMMAND",
     footer = {"", "Example:", "  rais data fetch mnist"})
 final class DataCommand implements Callable<Integer> {

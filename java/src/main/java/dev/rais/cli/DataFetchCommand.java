@@ -52,7 +52,7 @@ final class DataFetchCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
-    List<DatasetInfo> known = Datasets.list(null);
+    List<DatasetInfo> known = Datasets.known();
     Names.require("data set", name, known.stream().map(DatasetInfo::name).toList());
     Path target = directory == null ? Datasets.cacheDirectory(name) : directory.resolve(name);
     FetchOptions options = FetchOptions.defaults();
@@ -61,6 +61,13 @@ final class DataFetchCommand implements Callable<Integer> {
     }
     DatasetInfo info =
         known.stream().filter(one -> one.name().equals(name)).findFirst().orElseThrow();
+    if (!quiet && !info.weakChecksum().isEmpty()) {
+      console
+          .err()
+          .println(
+              "checked against an MD5, a weak checksum, as given by %s"
+                  .formatted(info.weakChecksum()));
+    }
     try (Progress progress = new Progress(info.downloadBytes())) {
       DatasetFetcher.fetch(name, target, options, progress);
     }

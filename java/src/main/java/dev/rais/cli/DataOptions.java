@@ -23,7 +23,7 @@ final class DataOptions {
     try {
       return Datasets.load(nameOrDirectory, dataDir);
     } catch (DataException e) {
-      if (known(nameOrDirectory)) {
+      if (known(nameOrDirectory, dataDir)) {
         throw e;
       }
       throw CommandException.usage(e.getMessage(), e);
@@ -36,8 +36,8 @@ final class DataOptions {
     }
   }
 
-  private static boolean known(String nameOrDirectory) {
-    List<DatasetInfo> all = Datasets.list(null);
+  private static boolean known(String nameOrDirectory, Path dataDir) {
+    List<DatasetInfo> all = Datasets.list(dataDir);
     try {
       return all.stream().anyMatch(info -> info.name().equals(nameOrDirectory))
           || Files.isDirectory(Path.of(nameOrDirectory));

@@ -82,6 +82,7 @@ public final class Main implements Callable<Integer> {
     CommandLine data = new CommandLine(new DataCommand());
     data.addSubcommand(new DataListCommand(console))
         .addSubcommand(new DataFetchCommand(console))
+        .addSubcommand(new DataImportCommand(console))
         .addSubcommand(new DataInfoCommand(console));
     CommandLine line =
         new CommandLine(new Main())

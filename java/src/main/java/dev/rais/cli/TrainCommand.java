@@ -78,8 +78,9 @@ final class TrainCommand implements Callable<Integer> {
         names = "--data",
         paramLabel = "NAME|DIR",
         description =
-            "Data set: a name out of `rais data list`, or a folder with the four IDX files"
-                + " (default: fashion-mnist-sample).")
+            "Data set: a name out of `rais data list`, or a folder with the files of MNIST, CIFAR"
+                + " or SVHN (default: fashion-mnist-sample). `rais data import` makes one of"
+                + " images.")
     private String data;
 
     @Option(names = "--data-dir", paramLabel = "DIR", description = DataOptions.DATA_DIR_HELP)

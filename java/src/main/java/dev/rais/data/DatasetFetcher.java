@@ -8,7 +8,7 @@ import java.nio.file.Path;
 import java.util.List;
 
 /**
- * Downloads known data sets. Every file is checked against a pinned length and SHA-256 before it
+ * Downloads known data sets. Every file is checked against a pinned length and checksum before it
  * gets its final name, an interrupted download resumes, and files that are already right are left
  * alone.
  */

@@ -11,7 +11,9 @@ import java.util.Optional;
  * @param licence the licence's usual short name
  * @param builtIn whether it comes with RAIS
  * @param directory where it was found on this machine; empty if built in or not found
- * @param downloadBytes what a download fetches, in bytes; 0 if built in
+ * @param downloadBytes what a download fetches, in bytes; 0 if built in or imported
+ * @param weakChecksum who published the checksums of the download, where they are MD5s, against
+ *     which a determined publisher could make two files; else empty
  */
 public record DatasetInfo(
     String name,
@@ -19,7 +21,8 @@ public record DatasetInfo(
     String licence,
     boolean builtIn,
     Optional<Path> directory,
-    long downloadBytes) {
+    long downloadBytes,
+    String weakChecksum) {
 
   /** Whether it can be loaded now. */
   public boolean available() {

@@ -20,7 +20,7 @@ import java.util.HexFormat;
 import java.util.function.LongConsumer;
 
 /**
- * The download of one file with a pinned length and SHA-256. Bytes collect in NAME.part, which a
+ * The download of one file with a pinned length and checksum. Bytes collect in NAME.part, which a
  * later attempt or a later run continues; only a file that passed both checks is renamed, in one
  * step, to NAME.
  */
@@ -69,11 +69,12 @@ final class FileDownload {
         Files.delete(part);
         if (!resumed) {
           throw new DataException(
-              "%s does not have the expected SHA-256 %s, so it was deleted; the server or something on the way changed the file, try another mirror"
-                  .formatted(address, expected.sha256()));
+              "%s does not have the expected %s %s, so it was deleted; the server or something on the way changed the file, try another mirror"
+                  .formatted(address, expected.checksum().algorithm(), expected.checksum().hex()));
         }
         // The first bytes may be of another file, from an earlier run: once more from the start.
-        throw new IOException("the resumed file does not have the expected SHA-256");
+        throw new IOException(
+            "the resumed file does not have the expected " + expected.checksum().algorithm());
       } catch (IOException e) {
         // An interrupt in the middle of reading or writing arrives as an IOException.
         if (Thread.interrupted()) {
@@ -221,15 +222,15 @@ final class FileDownload {
   private boolean isRight(Path file) throws IOException {
     return Files.isRegularFile(file)
         && Files.size(file) == expected.numBytes()
-        && sha256(file).equals(expected.sha256());
+        && digest(file, expected.checksum().algorithm()).equals(expected.checksum().hex());
   }
 
-  static String sha256(Path file) throws IOException {
+  static String digest(Path file, String algorithm) throws IOException {
     MessageDigest digest;
     try {
-      digest = MessageDigest.getInstance("SHA-256");
+      digest = MessageDigest.getInstance(algorithm);
     } catch (NoSuchAlgorithmException e) {
-      throw new IllegalStateException("every JDK must have SHA-256", e);
+      throw new IllegalStateException("every JDK must have " + algorithm, e);
     }
     try (InputStream in = Files.newInputStream(file)) {
       byte[] buffer = new byte[BUFFER_BYTES];

@@ -2,7 +2,6 @@ package dev.rais.data;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
@@ -15,25 +14,25 @@ final class IdxLayout implements DatasetLayout {
   static final String TEST_IMAGES = "t10k-images-idx3-ubyte";
   static final String TEST_LABELS = "t10k-labels-idx1-ubyte";
 
+  private static final List<String> STEMS =
+      List.of(TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS);
+
+  @Override
+  public List<String> needed() {
+    return STEMS.stream().map(stem -> stem + "[.gz]").toList();
+  }
+
   @Override
   public List<String> missingFrom(Path directory) {
-    List<String> missing = new ArrayList<>();
-    for (String stem : List.of(TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS)) {
-      if (find(directory, stem).isEmpty()) {
-        missing.add(stem + "[.gz]");
-      }
-    }
-    return missing;
+    return STEMS.stream()
+        .filter(stem -> find(directory, stem).isEmpty())
+        .map(stem -> stem + "[.gz]")
+        .toList();
   }
 
   @Override
   public Dataset read(String name, Path directory, List<String> classNames) {
-    List<String> missing = missingFrom(directory);
-    if (!missing.isEmpty()) {
-      throw new DataException(
-          "%s holds no complete data set: it lacks %s; give a directory with the four IDX files"
-              .formatted(directory, String.join(", ", missing)));
-    }
+    requireComplete(directory);
     ImageSet train = readPair(directory, TRAIN_IMAGES, TRAIN_LABELS);
     ImageSet test = readPair(directory, TEST_IMAGES, TEST_LABELS);
     List<String> names = classNames.isEmpty() ? numbers(train, test) : classNames;

@@ -44,7 +44,8 @@ public final class ImageFiles {
     return Resampling.resize(PixelSource.of(decode(file), channels), height, width);
   }
 
-  private static BufferedImage decode(Path file) {
+  /** Decodes a PNG or JPEG file as it is; its size is checked before. */
+  static BufferedImage decode(Path file) {
     if (!Files.isRegularFile(file)) {
       throw new DataException("%s is no file; give a PNG or JPEG image".formatted(file));
     }

@@ -10,7 +10,7 @@ import java.util.Optional;
  *
  * @param layout how its files lie in a directory
  * @param download where its files are published; empty if it is built in
- * @param classNames name of class k at position k
+ * @param classNames name of class k at position k; empty where the files tell
  * @param systemPackage whether a Debian package installs it
  */
 record KnownDataset(
@@ -22,19 +22,57 @@ record KnownDataset(
     List<String> classNames,
     boolean systemPackage) {
 
-  /** A published file and what it must be: its length and SHA-256 as lower-case hexadecimal. */
-  record RemoteFile(String name, long numBytes, String sha256) {}
+  /**
+   * What a file's contents must hash to, as lower-case hexadecimal.
+   *
+   * @param algorithm as {@link java.security.MessageDigest} calls it
+   * @param source who published the value
+   */
+  record Checksum(String algorithm, String hex, String source) {
+    /** A SHA-256 that this project computed. */
+    static Checksum sha256(String hex) {
+      return new Checksum("SHA-256", hex, "computed by the RAIS project");
+    }
+
+    static Checksum md5(String hex, String source) {
+      return new Checksum("MD5", hex, source);
+    }
+
+    /**
+     * Whether somebody with much effort could make two files with this checksum. A file that was
+     * published before cannot be replaced that way, so what it guards against is still met.
+     */
+    boolean isWeak() {
+      return algorithm.equals("MD5");
+    }
+  }
+
+  /** A published file and what it must be. */
+  record RemoteFile(String name, long numBytes, Checksum checksum) {
+    RemoteFile(String name, long numBytes, String sha256) {
+      this(name, numBytes, Checksum.sha256(sha256));
+    }
+  }
 
   /** Files below one address, which ends with a slash. */
   record Download(URI base, List<RemoteFile> files) {
     long numBytes() {
       return files.stream().mapToLong(RemoteFile::numBytes).sum();
     }
+
+    /** Who published its weak checksums, if it has any. */
+    Optional<String> weakSource() {
+      return files.stream()
+          .map(RemoteFile::checksum)
+          .filter(Checksum::isWeak)
+          .map(Checksum::source)
+          .findFirst();
+    }
   }
 
   /** Every data set RAIS knows, in the order they are listed. */
   static List<KnownDataset> all() {
-    return List.of(fashionMnistSample(), fashionMnist(), mnist());
+    return List.of(fashionMnistSample(), fashionMnist(), mnist(), cifar10(), cifar100(), svhn());
   }
 
   /** Whether it lies in the jar, so that it is never looked for or downloaded. */
@@ -116,6 +154,67 @@ record KnownDataset(
         new IdxLayout(),
         Optional.of(download),
         List.of("0", "1", "2", "3", "4", "5", "6", "7", "8", "9"),
+        false);
+  }
+
+  static KnownDataset cifar10() {
+    return cifar(
+        "cifar10",
+        "50,000 training and 10,000 test photographs, 32x32 colour, 10 classes",
+        CifarLayout.CIFAR_10,
+        170_052_171,
+        "c32a1d4ab5d03f1284b67883e8d87530");
+  }
+
+  static KnownDataset cifar100() {
+    return cifar(
+        "cifar100",
+        "50,000 training and 10,000 test photographs, 32x32 colour, 100 classes",
+        CifarLayout.CIFAR_100,
+        168_513_733,
+        "03b5dce01913d631647c71ecec9e9cb8");
+  }
+
+  /** Lengths: TensorFlow Datasets' url_checksums. The publisher's page gives the MD5s. */
+  private static KnownDataset cifar(
+      String name, String description, CifarLayout layout, long numBytes, String md5) {
+    Checksum checksum = Checksum.md5(md5, "www.cs.toronto.edu/~kriz/cifar.html");
+    return new KnownDataset(
+        name,
+        description,
+        "none stated",
+        layout,
+        Optional.of(
+            new Download(
+                URI.create("https://www.cs.toronto.edu/~kriz/"),
+                List.of(new RemoteFile(layout.archive(), numBytes, checksum)))),
+        List.of(),
+        false);
+  }
+
+  static KnownDataset svhn() {
+    // The publisher's page gives neither https nor checksums; these are those of torchvision, the
+    // lengths those of TensorFlow Datasets' url_checksums.
+    String source = "torchvision/datasets/svhn.py";
+    return new KnownDataset(
+        "svhn",
+        "73,257 training and 26,032 test images of house numbers' digits, 32x32 colour,"
+            + " 10 classes",
+        "non-commercial use",
+        new SvhnLayout(),
+        Optional.of(
+            new Download(
+                URI.create("http://ufldl.stanford.edu/housenumbers/"),
+                List.of(
+                    new RemoteFile(
+                        SvhnLayout.TRAIN,
+                        182_040_794,
+                        Checksum.md5("e26dedcc434d2e4c54c9b2d4a06d8373", source)),
+                    new RemoteFile(
+                        SvhnLayout.TEST,
+                        64_275_384,
+                        Checksum.md5("eb5a983be6a315427106f1b164d9cef3", source))))),
+        List.of(),
         false);
   }
 

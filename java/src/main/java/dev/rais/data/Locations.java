@@ -37,11 +37,26 @@ record Locations(Map<String, String> environment, Path home, Path systemDatasets
     return candidates;
   }
 
+  /** The folders that hold imported data sets, each in a folder of its name, in order. */
+  List<Path> roots(Path dataDir) {
+    List<Path> roots = new ArrayList<>();
+    if (dataDir != null) {
+      roots.add(dataDir);
+    }
+    directory("RAIS_DATA").ifPresent(roots::add);
+    roots.add(cacheRoot());
+    return roots;
+  }
+
   /** Where the current user's downloads of data set {@code name} are kept. */
   Path cache(String name) {
+    return cacheRoot().resolve(name);
+  }
+
+  private Path cacheRoot() {
     // A relative XDG_CACHE_HOME must be ignored, says the XDG base directory specification.
     Path root = directory("XDG_CACHE_HOME").filter(Path::isAbsolute).orElse(home.resolve(".cache"));
-    return root.resolve("rais").resolve("datasets").resolve(name);
+    return root.resolve("rais").resolve("datasets");
   }
 
   /**

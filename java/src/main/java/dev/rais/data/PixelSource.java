@@ -22,13 +22,20 @@ interface PixelSource {
 
   /** {@code image} with 1 (grey) or 3 (red, green, blue) channels. */
   static PixelSource of(BufferedImage image, int channels) {
-    ColorModel model = image.getColorModel();
     // Java takes grey files for linear light, so getRGB would brighten them: mid-grey 128 would
     // become 188. The file's own values are what the training images have too.
-    boolean grey =
-        model instanceof ComponentColorModel
-            && model.getColorSpace().getType() == ColorSpace.TYPE_GRAY;
-    return grey ? new Grey(image, channels) : new Colour(image, channels);
+    return isGrey(image) ? new Grey(image, channels) : new Colour(image, channels);
+  }
+
+  /** The channels that the image itself has, transparency apart: 1 (grey) or 3. */
+  static int channelsOf(BufferedImage image) {
+    return isGrey(image) ? 1 : 3;
+  }
+
+  private static boolean isGrey(BufferedImage image) {
+    ColorModel model = image.getColorModel();
+    return model instanceof ComponentColorModel
+        && model.getColorSpace().getType() == ColorSpace.TYPE_GRAY;
   }
 
   /** Grey files, with or without transparency, of any depth. */

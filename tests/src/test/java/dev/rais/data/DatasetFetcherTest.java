@@ -305,7 +305,7 @@ class DatasetFetcherTest {
   private RemoteFile expecting(String name, byte[] content) {
     try {
       Path file = Files.write(Files.createTempFile("rais", ".expected"), content);
-      String sha256 = FileDownload.sha256(file);
+      String sha256 = FileDownload.digest(file, "SHA-256");
       Files.delete(file);
       return new RemoteFile(name, content.length, sha256);
     } catch (IOException e) {

@@ -1,0 +1,63 @@
+package dev.rais.data;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Optional;
+import java.util.regex.Pattern;
+
+/**
+ * Makes a data set with a name out of a directory: of images in one folder per class, or in any
+ * layout that RAIS reads. It is kept as one file, which no longer depends on the directory.
+ */
+public final class DatasetImporter {
+  private static final Pattern NAME = Pattern.compile("[A-Za-z0-9][A-Za-z0-9._-]{0,63}");
+
+  private DatasetImporter() {}
+
+  /**
+   * Imports a directory. Either all of it is there afterwards or nothing.
+   *
+   * @param target the folder to keep it in, made if need be; {@link Datasets#cacheDirectory} is
+   *     where {@code name} is found later without further options
+   * @throws DataException if something is wrong with the directory, its files or the name
+   */
+  public static ImportReport run(
+      Path directory, String name, Path target, ImportOptions options, ImportProgress progress) {
+    if (!NAME.matcher(name).matches()) {
+      throw new DataException(
+          "\"%s\" cannot be the name of a data set; use up to 64 letters, digits, dots, dashes and underscores"
+              .formatted(name));
+    }
+    if (Datasets.isBuiltIn(name)) {
+      throw new DataException(
+          "%s is the name of the built-in data set; choose another".formatted(name));
+    }
+    Path file = target.resolve(DatasetFile.IMPORTED);
+    if (Files.exists(file) && !options.replace()) {
+      throw new DataException(
+          "there is a data set %s already, in %s; choose another name, or replace it with --force"
+              .formatted(name, target));
+    }
+    if (!Files.isDirectory(directory)) {
+      throw new DataException("%s is no folder".formatted(directory));
+    }
+    ImportReport report = read(directory, name, options, progress);
+    DatasetFile.write(file, report.data(), directory.toAbsolutePath().normalize().toString(), "");
+    return report;
+  }
+
+  private static ImportReport read(
+      Path directory, String name, ImportOptions options, ImportProgress progress) {
+    Optional<DatasetLayout> layout = Datasets.layoutOf(directory);
+    if (layout.isEmpty()) {
+      return new ImageFolder(directory, options, progress).read(name);
+    }
+    if (options.size().isPresent() || options.channels().isPresent() || options.skipBad()) {
+      throw new DataException(
+          "%s holds a data set with a layout of its own, so size, channels and bad images are as they are; leave --size, --channels and --skip-bad out"
+              .formatted(directory));
+    }
+    return new ImportReport(layout.get().read(name, directory, List.of()), 0, List.of());
+  }
+}
