@@ -178,17 +178,18 @@ final class ImageFolder {
   }
 
   private Contents divided(List<Path> folders) throws IOException {
+    List<String> classNames = classNames(folders);
     List<Example> train = new ArrayList<>();
     List<Example> test = new ArrayList<>();
     for (int k = 0; k < folders.size(); k++) {
       List<Path> files = new ArrayList<>(images(folders.get(k)));
       if (files.isEmpty()) {
-        throw noImages(folders.get(k).getFileName().toString(), "training");
+        throw noImages(classNames.get(k), "training");
       }
       if (files.size() == 1) {
         throw new DataException(
             "%s: class %s has one image, but one to learn from and one to test with are needed; add some, or give folders train and test"
-                .formatted(directory, folders.get(k).getFileName()));
+                .formatted(directory, classNames.get(k)));
       }
       // Neighbours by name are often alike, so the test images are taken from everywhere.
       List<Path> shuffled = new ArrayList<>(files);
@@ -198,7 +199,7 @@ final class ImageFolder {
         (held.contains(file) ? test : train).add(new Example(file, k));
       }
     }
-    return new Contents(classNames(folders), train, test);
+    return new Contents(classNames, train, test);
   }
 
   private List<String> classNames(List<Path> folders) {

@@ -1,5 +1,6 @@
 package dev.rais.data;
 
+import java.io.EOFException;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
@@ -70,9 +71,19 @@ final class SvhnLayout implements DatasetLayout {
       // On damaged files the library also throws IllegalArgumentException and its like.
       throw new DataException(
           "%s cannot be read as a MATLAB file of version 5 to 7 (%s); fetch or copy it again"
-              .formatted(file, e.getMessage()),
+              .formatted(file, reason(e)),
           e);
     }
+  }
+
+  /** The library wraps the end of a file in exceptions that say nothing else. */
+  private static String reason(Exception e) {
+    for (Throwable cause = e; cause != null; cause = cause.getCause()) {
+      if (cause instanceof EOFException) {
+        return "it ends too early";
+      }
+    }
+    return e.getMessage();
   }
 
   private static Matrix matrix(Path file, MatFile contents, String name) {

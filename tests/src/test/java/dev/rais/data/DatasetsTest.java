@@ -148,7 +148,7 @@ class DatasetsTest {
   void listsWhatThereIsAndHowToGetTheRest() throws IOException {
     List<DatasetInfo> list = Datasets.list(null, locations());
     assertEquals(
-        List.of("fashion-mnist-sample", "fashion-mnist", "mnist"),
+        List.of("fashion-mnist-sample", "fashion-mnist", "mnist", "cifar10", "cifar100", "svhn"),
         list.stream().map(DatasetInfo::name).toList());
     assertEquals("built in", list.get(0).where());
     assertTrue(list.get(0).available());
