@@ -9,8 +9,8 @@ import static dev.rais.backend.DType.UINT8;
  *
  * <p>The public methods check types and counts and name the operand that does not fit ({@link
  * IllegalArgumentException}); implementations override the {@code do…} methods and need not check
- * again. A backend is used by one thread at a time. Closing it frees every buffer and operation it
- * made; closing twice is harmless.
+ * again. A backend is used by one thread at a time, {@link #supportsConcurrentGather} apart.
+ * Closing it frees every buffer and operation it made; closing twice is harmless.
  */
 public abstract class Backend implements AutoCloseable {
   /** Bit of {@link #lossLayer}'s correctness flags: the label has the largest logit. */
@@ -120,39 +120,60 @@ public abstract class Backend implements AutoCloseable {
 
   /**
    * Normalised batch from a byte data set: {@code batch[j, k] = images[indices[j], k] · scale[c] +
-   * shift[c]} with c = k mod channels.
+   * shift[c]} with c = k mod channels; the product is rounded to float, then the sum.
    *
-   * @param images UINT8 [n, imageSize], imageSize = height · width · channels
-   * @param imageSize bytes of one image
+   * @param images UINT8 [n, height, width, channels]
+   * @param shape of one image
    * @param indices INT32 [m], each from 0 to n − 1
    * @param scale FLOAT32 [channels]
    * @param shift FLOAT32 [channels]
-   * @param batch FLOAT32 [m, imageSize]
+   * @param batch FLOAT32 [m, height, width, channels]
    */
   public final void gather(
-      Buffer images, int imageSize, Buffer indices, Buffer scale, Buffer shift, Buffer batch) {
+      Buffer images, ImageShape shape, Buffer indices, Buffer scale, Buffer shift, Buffer batch) {
+    gather(images, shape, indices, scale, shift, null, 0, 0, batch);
+  }
+
+  /**
+   * {@link #gather(Buffer, ImageShape, Buffer, Buffer, Buffer, Buffer)} with images varied at
+   * random, as {@link Augmentation} says, bit for bit.
+   *
+   * @param augmentation null for none; seed and iteration then do not matter
+   * @param seed the run's seed
+   * @param iteration t
+   */
+  public final void gather(
+      Buffer images,
+      ImageShape shape,
+      Buffer indices,
+      Buffer scale,
+      Buffer shift,
+      Augmentation augmentation,
+      long seed,
+      long iteration,
+      Buffer batch) {
     String op = "gather";
-    Shapes.requirePositive("image size", imageSize);
     long numBytes = Shapes.count(op, "images", images);
-    long channels = Shapes.count(op, "scale", scale);
     long rows = Shapes.count(op, "indices", indices);
-    if (numBytes % imageSize != 0 || imageSize % channels != 0) {
+    if (numBytes % shape.size() != 0) {
       throw new IllegalArgumentException(
-          op
-              + ": images of "
-              + imageSize
-              + " bytes with "
-              + channels
-              + " channels do not divide a data set of "
-              + numBytes
-              + " bytes");
+          "%s: a data set of %d bytes does not divide into images of %dx%dx%d"
+              .formatted(op, numBytes, shape.height(), shape.width(), shape.channels()));
     }
     Shapes.require(op, "images", images, UINT8, numBytes);
     Shapes.require(op, "indices", indices, INT32, rows);
-    Shapes.require(op, "scale", scale, FLOAT32, channels);
-    Shapes.require(op, "shift", shift, FLOAT32, channels);
-    Shapes.require(op, "batch", batch, FLOAT32, rows * imageSize);
-    doGather(images, imageSize, indices, scale, shift, batch);
+    Shapes.require(op, "scale", scale, FLOAT32, shape.channels());
+    Shapes.require(op, "shift", shift, FLOAT32, shape.channels());
+    Shapes.require(op, "batch", batch, FLOAT32, rows * shape.size());
+    doGather(images, shape, indices, scale, shift, augmentation, seed, iteration, batch);
+  }
+
+  /**
+   * Whether one other thread may call gather while this backend computes something else: where the
+   * host prepares input, that hides its time.
+   */
+  public boolean supportsConcurrentGather() {
+    return false;
   }
 
   /**
@@ -212,7 +233,15 @@ public abstract class Backend implements AutoCloseable {
 
   /** Operands are checked. */
   protected abstract void doGather(
-      Buffer images, int imageSize, Buffer indices, Buffer scale, Buffer shift, Buffer batch);
+      Buffer images,
+      ImageShape shape,
+      Buffer indices,
+      Buffer scale,
+      Buffer shift,
+      Augmentation augmentation,
+      long seed,
+      long iteration,
+      Buffer batch);
 
   /** Operands are checked. */
   protected abstract void doSgd(

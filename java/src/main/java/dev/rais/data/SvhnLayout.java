@@ -76,14 +76,13 @@ final class SvhnLayout implements DatasetLayout {
     }
   }
 
-  /** The library wraps the end of a file in exceptions that say nothing else. */
+  /** What lies at the bottom of the library's nested exceptions. */
   private static String reason(Exception e) {
-    for (Throwable cause = e; cause != null; cause = cause.getCause()) {
-      if (cause instanceof EOFException) {
-        return "it ends too early";
-      }
+    Throwable cause = e;
+    while (cause.getCause() != null) {
+      cause = cause.getCause();
     }
-    return e.getMessage();
+    return cause instanceof EOFException ? "it ends too early" : cause.getMessage();
   }
 
   private static Matrix matrix(Path file, MatFile contents, String name) {

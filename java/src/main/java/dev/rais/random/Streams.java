@@ -38,5 +38,8 @@ public final class Streams {
   /** Whether InfoBatch leaves an example out of an epoch, at (epoch, example). */
   public static final int PRUNING = 11;
 
+  /** How the image in a slot of a minibatch is varied, at (iteration, slot). */
+  public static final int AUGMENTATION = 12;
+
   private Streams() {}
 }

@@ -1,8 +1,10 @@
 package dev.rais.train;
 
+import dev.rais.backend.Augmentation;
 import dev.rais.backend.Backend;
 import dev.rais.backend.Buffer;
 import dev.rais.backend.DType;
+import dev.rais.backend.ImageShape;
 import dev.rais.data.ImageSet;
 import dev.rais.data.Normalization;
 
@@ -13,10 +15,12 @@ final class DeviceImages implements AutoCloseable {
   private final Buffer scale;
   private final Buffer shift;
   private final Backend backend;
+  private final ImageShape shape;
 
   DeviceImages(Backend backend, ImageSet set, Normalization normalization) {
     this.backend = backend;
     this.set = set;
+    shape = new ImageShape(set.height(), set.width(), set.channels());
     pixels = backend.allocate(DType.UINT8, set.pixels().length);
     pixels.upload(set.pixels(), 0);
     float[] mean = normalization.mean();
@@ -39,7 +43,12 @@ final class DeviceImages implements AutoCloseable {
 
   /** Fills {@code batch} with the normalised images at {@code indices}. */
   void gather(Buffer indices, Buffer batch) {
-    backend.gather(pixels, set.bytesPerImage(), indices, scale, shift, batch);
+    gather(indices, null, 0, 0, batch);
+  }
+
+  /** The same, varied by {@code augmentation}; null for none. */
+  void gather(Buffer indices, Augmentation augmentation, long seed, long iteration, Buffer batch) {
+    backend.gather(pixels, shape, indices, scale, shift, augmentation, seed, iteration, batch);
   }
 
   @Override

@@ -10,12 +10,16 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.rais.random.Philox;
 import dev.rais.reference.Reference;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import java.util.function.BiConsumer;
+import java.util.zip.CRC32;
 
 /**
  * The conformance table: what every backend must compute, compared with {@link Reference}.
@@ -32,6 +36,8 @@ final class ConformanceCases {
 
   /** Long enough for every backend to use all its threads. */
   private static final int LONG = 262_147;
+
+  private static final String GOLDEN = "b98278a2";
 
   private final List<Case> cases = new ArrayList<>();
 
@@ -698,6 +704,109 @@ final class ConformanceCases {
           Arrays.toString(n) + " (images, image size, channels, batch)",
           (b, t) -> gather(b, t, n[0], n[1], n[2], n[3]));
     }
+    int[][] augmentations = {
+      // images, height, width, channels, batch, padding, flip, cutout
+      {1, 1, 1, 1, 1, 0, 0, 0},
+      {3, 1, 1, 1, 17, 1, 1, 1},
+      {5, 7, 5, 1, 33, 2, 0, 0},
+      {5, 5, 7, 3, 33, 0, 1, 0},
+      {5, 9, 6, 2, 33, 0, 0, 3},
+      {4, 6, 9, 3, 65, 3, 1, 4},
+      {2, 3, 4, 3, 129, 20, 1, 0}, // mostly nothing of the image is left
+      {2, 3, 4, 1, 31, 1, 1, 99}, // nothing at all
+      {11, 32, 32, 3, 128, 4, 1, 0}, // the usual
+      {11, 32, 32, 3, 131, 4, 1, 8},
+      {3, 28, 28, 1, 127, 2, 0, 7},
+      {2, 4, 3, 65, 13, 1, 1, 2},
+    };
+    for (int[] n : augmentations) {
+      String name =
+          Arrays.toString(n) + " (images, height, width, channels, batch, padding, flip, cutout)";
+      add(Op.GATHER, "augmented " + name, (b, t) -> augment(b, t, n));
+    }
+    add(Op.GATHER, "golden bits", ConformanceCases::golden);
+  }
+
+  private static void augment(Backend backend, Trial t, int[] n) {
+    var shape = new ImageShape(n[1], n[2], n[3]);
+    byte[] images = new byte[n[0] * shape.size()];
+    t.random().nextBytes(images);
+    int[] indices = t.random().ints(n[4], 0, n[0]).toArray();
+    var augmentation = new Augmentation(n[5], n[6] == 1, n[7]);
+    float[] scale = t.uniform(n[3]);
+    float[] shift = t.uniform(n[3]);
+    long seed = t.random().nextLong();
+    // Iterations beyond 32 bits too.
+    long iteration = t.random().nextLong() >>> t.random().nextInt(64);
+    int[][] words = new int[n[4]][4];
+    for (int j = 0; j < n[4]; j++) {
+      Philox.block(
+          (int) iteration,
+          (int) (iteration >>> 32),
+          j,
+          12,
+          (int) seed,
+          (int) (seed >>> 32),
+          words[j]);
+    }
+    float[] expected =
+        Reference.augment(images, n[1], n[2], indices, scale, shift, n[5], n[6] == 1, n[7], words);
+    Buffer bytes = t.bytes(images, images.length);
+    Buffer chosen = t.integers(indices);
+    var scales = t.input(scale);
+    var shifts = t.input(shift);
+    var batch = t.output((long) n[4] * shape.size());
+    t.run(
+        () ->
+            backend.gather(
+                Trial.inside(bytes),
+                shape,
+                chosen,
+                scales.buffer(),
+                shifts.buffer(),
+                augmentation,
+                seed,
+                iteration,
+                batch.buffer()));
+    assertArrayEquals(images, t.read(bytes), "images");
+    t.checkExact("batch", batch, doubles(expected));
+  }
+
+  /**
+   * A batch of which an implementation in another language made the checksum: the CRC-32 of the
+   * little-endian floats.
+   */
+  private static void golden(Backend backend, Trial t) {
+    var shape = new ImageShape(32, 32, 3);
+    byte[] images = new byte[7 * shape.size()];
+    for (int i = 0; i < images.length; i++) {
+      images[i] = (byte) (i * 31 + i / 97);
+    }
+    int[] indices = new int[64];
+    Arrays.setAll(indices, j -> j * 5 % 7);
+    Buffer bytes = t.bytes(images, images.length);
+    Buffer chosen = t.integers(indices);
+    var scale = t.input(new float[] {0.015625f, 0.0157f, 0.0163f});
+    var shift = t.input(new float[] {-1.9f, -2.01f, -1.7f});
+    var batch = t.output(64L * shape.size());
+    t.run(
+        () ->
+            backend.gather(
+                Trial.inside(bytes),
+                shape,
+                chosen,
+                scale.buffer(),
+                shift.buffer(),
+                new Augmentation(4, true, 8),
+                0x1234567_89abcdefL,
+                0x3_00000002L,
+                batch.buffer()));
+    float[] found = batch.buffer().toFloats();
+    ByteBuffer little = ByteBuffer.allocate(4 * found.length).order(ByteOrder.LITTLE_ENDIAN);
+    little.asFloatBuffer().put(found);
+    CRC32 crc = new CRC32();
+    crc.update(little);
+    assertEquals(GOLDEN, Long.toHexString(crc.getValue()));
   }
 
   private static void gather(
@@ -721,7 +830,7 @@ final class ConformanceCases {
         () ->
             backend.gather(
                 Trial.inside(bytes),
-                imageSize,
+                new ImageShape(1, imageSize / channels, channels),
                 chosen,
                 scales.buffer(),
                 shifts.buffer(),

@@ -132,7 +132,7 @@ final class MisuseCases {
     operation(
         Op.GATHER,
         "gather",
-        (k, o) -> k.gather(o[0], 6, o[1], o[2], o[3], o[4]),
+        (k, o) -> k.gather(o[0], new ImageShape(1, 2, 3), o[1], o[2], o[3], o[4]),
         Slot.of("images", UINT8, 24),
         Slot.of("indices", INT32, 5),
         Slot.of("scale", FLOAT32, 3),
@@ -374,7 +374,7 @@ final class MisuseCases {
       var error =
           assertThrows(
               IndexOutOfBoundsException.class,
-              () -> backend.gather(images, 12, chosen, scale, shift, batch));
+              () -> backend.gather(images, new ImageShape(2, 2, 3), chosen, scale, shift, batch));
       String text = String.valueOf(error.getMessage());
       assertTrue(text.contains("index " + index), text);
     }

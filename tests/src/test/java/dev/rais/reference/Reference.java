@@ -284,6 +284,55 @@ public final class Reference {
     return batch;
   }
 
+  /**
+   * {@link #gather} with the images varied, pixel by pixel as the definition says, in floats: the
+   * result must have these bits. {@code words} are x0 to x3 of each slot.
+   */
+  public static float[] augment(
+      byte[] images,
+      int height,
+      int width,
+      int[] indices,
+      float[] scale,
+      float[] shift,
+      int padding,
+      boolean flips,
+      int cutout,
+      int[][] words) {
+    int channels = scale.length;
+    float[] batch = new float[indices.length * height * width * channels];
+    int at = 0;
+    for (int j = 0; j < indices.length; j++) {
+      long[] x = java.util.Arrays.stream(words[j]).mapToLong(Integer::toUnsignedLong).toArray();
+      long dy = x[0] * (2L * padding + 1) / (1L << 32) - padding;
+      long dx = x[1] * (2L * padding + 1) / (1L << 32) - padding;
+      long cy = x[2] / 65_536 * height / 65_536;
+      long cx = x[2] % 65_536 * width / 65_536;
+      boolean mirrored = flips && x[3] >= 1L << 31;
+      for (int row = 0; row < height; row++) {
+        for (int column = 0; column < width; column++) {
+          boolean cut =
+              row >= cy - cutout / 2
+                  && row < cy - cutout / 2 + cutout
+                  && column >= cx - cutout / 2
+                  && column < cx - cutout / 2 + cutout;
+          long sourceRow = row + dy;
+          long sourceColumn = (mirrored ? width - 1 - column : column) + dx;
+          boolean inside =
+              sourceRow >= 0 && sourceRow < height && sourceColumn >= 0 && sourceColumn < width;
+          for (int c = 0; c < channels; c++) {
+            long position =
+                ((indices[j] * (long) height + sourceRow) * width + sourceColumn) * channels + c;
+            float value = inside ? Byte.toUnsignedInt(images[(int) position]) : 0;
+            float product = value * scale[c];
+            batch[at++] = cut ? 0 : product + shift[c];
+          }
+        }
+      }
+    }
+    return batch;
+  }
+
   /** u ← momentum · u − learningRate · (g + weightDecay · w), w ← w + u. */
   public static Step sgd(
       double[] w,

@@ -1,14 +1,15 @@
 package dev.rais.backend.cpu;
 
-import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 
+import dev.rais.backend.Augmentation;
 import dev.rais.backend.Backend;
 import dev.rais.backend.Buffer;
 import dev.rais.backend.Convolution;
 import dev.rais.backend.ConvolutionShape;
 import dev.rais.backend.DType;
+import dev.rais.backend.ImageShape;
 import dev.rais.backend.Linear;
 import dev.rais.backend.LinearShape;
 import dev.rais.backend.MaxPool;
@@ -195,45 +196,35 @@ public class JavaBackend extends Backend {
   }
 
   @Override
+  public boolean supportsConcurrentGather() {
+    return true;
+  }
+
+  @Override
   protected void doGather(
-      Buffer images, int imageSize, Buffer indices, Buffer scale, Buffer shift, Buffer batch) {
-    MemorySegment pixels = CpuBuffer.segment(images);
-    MemorySegment chosen = CpuBuffer.segment(indices);
-    MemorySegment out = CpuBuffer.segment(batch);
-    float[] scales = scale.toFloats();
-    float[] shifts = shift.toFloats();
-    int channels = scales.length;
-    long count = images.count() / imageSize;
+      Buffer images,
+      ImageShape shape,
+      Buffer indices,
+      Buffer scale,
+      Buffer shift,
+      Augmentation augmentation,
+      long seed,
+      long iteration,
+      Buffer batch) {
+    var gather =
+        new Gather(
+            CpuBuffer.segment(images),
+            images.count() / shape.size(),
+            shape,
+            CpuBuffer.segment(indices),
+            scale.toFloats(),
+            shift.toFloats(),
+            augmentation,
+            seed,
+            iteration,
+            CpuBuffer.segment(batch));
     workers.run(
-        Math.toIntExact(indices.count()),
-        Math.max(1, MINIMUM_ELEMENTS / imageSize),
-        (begin, end) -> {
-          byte[] bytes = new byte[imageSize];
-          float[] row = new float[imageSize];
-          for (int j = begin; j < end; j++) {
-            int index = chosen.getAtIndex(JAVA_INT, j);
-            if (index < 0 || index >= count) {
-              throw new IndexOutOfBoundsException(
-                  "gather: index " + index + " at slot " + j + " of a data set of " + count);
-            }
-            MemorySegment.copy(pixels, JAVA_BYTE, (long) index * imageSize, bytes, 0, imageSize);
-            for (int k = 0; k < imageSize; k++) {
-              row[k] = bytes[k] & 0xff;
-            }
-            if (channels == 1) {
-              for (int k = 0; k < imageSize; k++) {
-                row[k] = row[k] * scales[0] + shifts[0];
-              }
-            } else {
-              for (int k = 0; k < imageSize; k += channels) {
-                for (int c = 0; c < channels; c++) {
-                  row[k + c] = row[k + c] * scales[c] + shifts[c];
-                }
-              }
-            }
-            MemorySegment.copy(row, 0, out, JAVA_FLOAT, (long) j * imageSize * 4, imageSize);
-          }
-        });
+        Math.toIntExact(indices.count()), Math.max(1, MINIMUM_ELEMENTS / shape.size()), gather);
   }
 
   @Override

@@ -3,6 +3,7 @@ package dev.rais.bench.ops;
 import dev.rais.backend.Backend;
 import dev.rais.backend.Buffer;
 import dev.rais.backend.DType;
+import dev.rais.backend.ImageShape;
 import java.util.concurrent.TimeUnit;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.BenchmarkMode;
@@ -28,7 +29,8 @@ import org.openjdk.jmh.annotations.Warmup;
 public class StepOps {
   private static final int CLASSES = 10;
   private static final int IMAGES = 60_000;
-  private static final int IMAGE_BYTES = 28 * 28;
+  private static final ImageShape IMAGE = new ImageShape(28, 28, 1);
+  private static final int IMAGE_BYTES = IMAGE.size();
   private static final int PARAMETERS = 431_080;
   private static final float SCALE = 1 / 80f;
   private static final float SHIFT = -1.5f;
@@ -145,7 +147,7 @@ public class StepOps {
   /** A normalised minibatch out of 60,000 images. */
   @Benchmark
   public void gather() {
-    inputs.backend().gather(images, IMAGE_BYTES, indices, scale, shift, gathered);
+    inputs.backend().gather(images, IMAGE, indices, scale, shift, gathered);
   }
 
   /** Losses, norms and gradients of the logits. */
