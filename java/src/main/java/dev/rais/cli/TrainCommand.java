@@ -72,6 +72,7 @@ final class TrainCommand implements Callable<Integer> {
   private static final String DEFAULT_DATA = "fashion-mnist-sample";
   private static final String DEFAULT_MODEL = "lenet5";
   private static final String DEFAULT_SAMPLER = "rais";
+  private static final int STANDARD_PADDING = 4;
 
   private static final class DataGroup {
     @Option(
@@ -91,6 +92,26 @@ final class TrainCommand implements Callable<Integer> {
         paramLabel = "NAME",
         description = "lenet5, or mlp with 300 and 100 hidden units (default: lenet5).")
     private String model;
+
+    @Option(
+        names = "--augment",
+        paramLabel = "NAME",
+        description =
+            "How training images are varied: none, or standard, which shifts them by up to 4 pixels"
+                + " and mirrors half of them (default: none).")
+    private String augment;
+
+    @Option(
+        names = "--padding",
+        paramLabel = "P",
+        description = "Shift training images by up to P pixels either way; 0 for not at all.")
+    private Integer padding;
+
+    @Option(
+        names = "--cutout",
+        paramLabel = "S",
+        description = "Blank a square of side S in training images (default: 0, none).")
+    private Integer cutout;
   }
 
   private static final class SamplingGroup {
@@ -436,6 +457,13 @@ final class TrainCommand implements Callable<Integer> {
 
   /** The builder's configuration with the options that are given. */
   private TrainingConfig config(TrainingConfig.Builder builder) {
+    if (data.augment != null) {
+      Names.require("augmentation", data.augment, List.of("none", "standard"));
+      boolean standard = data.augment.equals("standard");
+      builder.padding(standard ? STANDARD_PADDING : 0).flip(standard);
+    }
+    ifGiven(data.padding, builder::padding);
+    ifGiven(data.cutout, builder::cutout);
     ifGiven(sampling.async, builder::async);
     ifGiven(sampling.classBalance, builder::classBalance);
     if (sampling.draw != null) {

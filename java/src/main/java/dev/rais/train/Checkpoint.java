@@ -43,6 +43,7 @@ public final class Checkpoint {
    * @param nextTenth tenth of the schedule at which the next evaluation is due
    * @param trainingNanos nanoseconds spent training
    * @param samplerNanos those of them spent by the sampler
+   * @param inputNanos those of them spent waiting for input
    * @param totalNanos nanoseconds of the run, evaluations included
    */
   record Counters(
@@ -55,13 +56,20 @@ public final class Checkpoint {
       int nextTenth,
       long trainingNanos,
       long samplerNanos,
+      long inputNanos,
       long totalNanos) {
 
     Counters {
       long least = iteration;
       for (long count :
           new long[] {
-            forwardExamples, backwardExamples, nextTenth, trainingNanos, samplerNanos, totalNanos
+            forwardExamples,
+            backwardExamples,
+            nextTenth,
+            trainingNanos,
+            samplerNanos,
+            inputNanos,
+            totalNanos
           }) {
         least = Math.min(least, count);
       }

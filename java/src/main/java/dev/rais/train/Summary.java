@@ -22,6 +22,7 @@ package dev.rais.train;
  * @param secondsTotal time of the run
  * @param samplerOverhead share of secondsTraining spent drawing, observing, updating and waiting
  *     for the uncertainty set
+ * @param inputIdleShare share of secondsTraining in which nothing was computed for want of input
  * @param boundShare share of t̂ earned at the bound of the gain ratio
  * @param cautiousIterations minibatches drawn uniformly because importance sampling did not pay
  * @param forwardExamples examples sent forward, evaluations apart
@@ -45,6 +46,7 @@ public record Summary(
     double secondsTraining,
     double secondsTotal,
     double samplerOverhead,
+    double inputIdleShare,
     double boundShare,
     long cautiousIterations,
     long forwardExamples,

@@ -4,6 +4,7 @@ import dev.rais.backend.Backend;
 import dev.rais.backend.Buffer;
 import dev.rais.backend.DType;
 import dev.rais.data.Dataset;
+import dev.rais.data.ImageSet;
 import dev.rais.data.Normalization;
 import dev.rais.nn.BackwardPass;
 import dev.rais.nn.BoundNetwork;
@@ -43,7 +44,7 @@ public final class Trainer implements AutoCloseable {
   private final DeviceImages train;
   private final DeviceImages test;
   private final ExactNorms exactNorms;
-  private final Buffer indices;
+  private final InputPipeline inputs;
   private final Buffer labels;
   private final Buffer weights;
   private final Buffer losses;
@@ -83,6 +84,9 @@ public final class Trainer implements AutoCloseable {
   private long trainingNanos;
   private long samplerNanos;
 
+  /** Time spent waiting for input before the run was interrupted. */
+  private long earlierInputNanos;
+
   /**
    * Prepares a run.
    *
@@ -97,6 +101,13 @@ public final class Trainer implements AutoCloseable {
 
   /** Prepares a run of a model of one's own. */
   public Trainer(Backend backend, Dataset data, TrainingConfig config, Model model) {
+    this(backend, data, config, model, true);
+  }
+
+  /**
+   * @param overlap whether minibatches may be made while others are computed; no bit depends on it
+   */
+  Trainer(Backend backend, Dataset data, TrainingConfig config, Model model, boolean overlap) {
     this.backend = backend;
     this.data = data;
     this.config = config;
@@ -106,6 +117,7 @@ public final class Trainer implements AutoCloseable {
       throw new IllegalArgumentException(
           "batch-size " + m + " is larger than the training set of " + n + " examples");
     }
+    requireFits(config, data.train());
     sampler = Samplers.create(config, data.train().labels(), data.numClasses());
     network = new Network(backend, model, config.seed());
     net = network.bind(m, true);
@@ -113,8 +125,10 @@ public final class Trainer implements AutoCloseable {
     Normalization normalization = data.normalization();
     train = new DeviceImages(backend, data.train(), normalization);
     test = new DeviceImages(backend, data.test(), normalization);
+    inputs =
+        new InputPipeline(
+            backend, train, config.augmentation(), config.seed(), m, net.input(), overlap);
     exactNorms = sampler instanceof OracleSampler ? new ExactNorms(network, train) : null;
-    indices = backend.allocate(DType.INT32, m);
     labels = backend.allocate(DType.INT32, m);
     weights = backend.allocate(DType.FLOAT32, m);
     losses = backend.allocate(DType.FLOAT32, m);
@@ -129,6 +143,15 @@ public final class Trainer implements AutoCloseable {
     lastGood = network.values().toFloats();
     total = config.scheduleLength(n);
     nextEpoch = config.evalEvery();
+  }
+
+  private static void requireFits(TrainingConfig config, ImageSet images) {
+    int side = Math.min(images.height(), images.width());
+    if (config.padding() >= side || config.cutout() > side) {
+      throw new IllegalArgumentException(
+          "padding %d and cutout %d leave nothing of images of %dx%d; padding must be below %d and cutout at most that"
+              .formatted(config.padding(), config.cutout(), images.height(), images.width(), side));
+    }
   }
 
   private static Model model(Dataset data, TrainingConfig config) {
@@ -233,6 +256,7 @@ public final class Trainer implements AutoCloseable {
             nextTenth,
             trainingNanos,
             samplerNanos,
+            inputNanos(),
             totalNanos);
     return Checkpoint.of(
         config, counters, history, network, copies[0], copies[1], sampler.state(), fingerprint());
@@ -284,6 +308,7 @@ public final class Trainer implements AutoCloseable {
     nextTenth = counters.nextTenth();
     trainingNanos = counters.trainingNanos();
     samplerNanos = counters.samplerNanos();
+    earlierInputNanos = counters.inputNanos() - inputs.waitedNanos();
     totalNanos = counters.totalNanos();
     history.clear();
     history.addAll(checkpoint.history());
@@ -303,10 +328,12 @@ public final class Trainer implements AutoCloseable {
     for (int j = 0; j < m; j++) {
       batchLabels[j] = data.train().label(batch.indices()[j]);
     }
-    indices.upload(batch.indices());
     weights.upload(batch.weights());
     labels.upload(batchLabels);
-    train.gather(indices, net.input());
+    inputs.fill(batch.indices(), iteration);
+    if (inputs.wantsUpcoming()) {
+      inputs.prepare(sampler.upcoming(m), iteration + 1);
+    }
     net.forward();
     backend.lossLayer(
         m,
@@ -413,6 +440,15 @@ public final class Trainer implements AutoCloseable {
         imagesPerSecond());
   }
 
+  private long inputNanos() {
+    return earlierInputNanos + inputs.waitedNanos();
+  }
+
+  /** Minibatches that were made while others were computed. */
+  long minibatchesMadeAhead() {
+    return inputs.madeAhead();
+  }
+
   private double imagesPerSecond() {
     return iteration * config.batchSize() / (trainingNanos / 1e9);
   }
@@ -476,6 +512,7 @@ public final class Trainer implements AutoCloseable {
         trainingNanos / 1e9,
         totalNanos / 1e9,
         (double) samplerNanos / trainingNanos,
+        (double) inputNanos() / trainingNanos,
         last.boundShare(),
         sampler.statistics().cautiousIterations(),
         forwardExamples,
@@ -484,6 +521,7 @@ public final class Trainer implements AutoCloseable {
 
   @Override
   public void close() {
+    inputs.close();
     sampler.close();
     if (exactNorms != null) {
       exactNorms.close();
@@ -498,7 +536,7 @@ public final class Trainer implements AutoCloseable {
     test.close();
     for (Buffer buffer :
         new Buffer[] {
-          indices, labels, weights, losses, norms, logitGradients, correctness, hiddenSquaredNorms
+          labels, weights, losses, norms, logitGradients, correctness, hiddenSquaredNorms
         }) {
       buffer.close();
     }

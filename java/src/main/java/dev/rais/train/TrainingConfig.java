@@ -1,5 +1,6 @@
 package dev.rais.train;
 
+import dev.rais.backend.Augmentation;
 import dev.rais.nn.Schedule;
 import dev.rais.sampling.AdaScaleSampler;
 import dev.rais.sampling.DrawMode;
@@ -40,6 +41,9 @@ import java.lang.reflect.RecordComponent;
  * @param speedUp by how much uniform-short shortens the schedule
  * @param classBalance whether every class has the same weight in the objective
  * @param caution whether RAIS draws uniformly while importance sampling does not pay
+ * @param padding P: most pixels that training images are shifted by, 0 for none
+ * @param flip whether half of the training images are mirrored
+ * @param cutout S: side of the square that is blanked in training images, 0 for none
  */
 public record TrainingConfig(
     String data,
@@ -67,7 +71,10 @@ public record TrainingConfig(
     double scale,
     double speedUp,
     boolean classBalance,
-    boolean caution) {
+    boolean caution,
+    int padding,
+    boolean flip,
+    int cutout) {
 
   /** Checks every range; the message names the option and its value. */
   public TrainingConfig {
@@ -103,6 +110,14 @@ public record TrainingConfig(
         !classBalance || Samplers.weightedNames().contains(sampler),
         "class-balance goes with the samplers " + String.join(", ", Samplers.weightedNames()),
         sampler);
+    require(padding >= 0 && padding <= 65_535, "padding must be from 0 to 65535", padding);
+    require(cutout >= 0 && cutout <= 65_535, "cutout must be from 0 to 65535", cutout);
+  }
+
+  /** How training images are varied; null if they are not. */
+  Augmentation augmentation() {
+    Augmentation augmentation = new Augmentation(padding, flip, cutout);
+    return augmentation.isNone() ? null : augmentation;
   }
 
   /**
@@ -182,6 +197,9 @@ public record TrainingConfig(
     private double speedUp = 2;
     private boolean classBalance;
     private boolean caution = true;
+    private int padding;
+    private boolean flip;
+    private int cutout;
 
     private Builder(String data, String model, String sampler) {
       this.data = data;
@@ -218,6 +236,9 @@ public record TrainingConfig(
       speedUp = from.speedUp();
       classBalance = from.classBalance();
       caution = from.caution();
+      padding = from.padding();
+      flip = from.flip();
+      cutout = from.cutout();
     }
 
     /** Sets the name of the data set. */
@@ -376,6 +397,24 @@ public record TrainingConfig(
       return this;
     }
 
+    /** Sets P, the most pixels that training images are shifted by. */
+    public Builder padding(int value) {
+      padding = value;
+      return this;
+    }
+
+    /** Sets whether half of the training images are mirrored. */
+    public Builder flip(boolean value) {
+      flip = value;
+      return this;
+    }
+
+    /** Sets S, the side of the square that is blanked in training images. */
+    public Builder cutout(int value) {
+      cutout = value;
+      return this;
+    }
+
     /**
      * The finished configuration.
      *
@@ -408,7 +447,10 @@ public record TrainingConfig(
           scale,
           speedUp,
           classBalance,
-          caution);
+          caution,
+          padding,
+          flip,
+          cutout);
     }
   }
 }

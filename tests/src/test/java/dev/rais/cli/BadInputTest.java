@@ -60,6 +60,9 @@ class BadInputTest {
         "--anneal        | 2  | --anneal must be from 0 to 1, not 2.0",
         "--scale         | 0  | --scale must be at least 1, not 0.0",
         "--speed-up      | 0.5| --speed-up must be from 1 to 100, not 0.5",
+        "--augment | standrad| there is no augmentation \"standrad\"; did you mean \"standard\"?",
+        "--padding       | -1 | --padding must be from 0 to 65535, not -1",
+        "--cutout        | -1 | --cutout must be from 0 to 65535, not -1",
         "--threads       | 0  | --threads must be from 1 to 1024, not 0",
         "--threads       | 1.5| '1.5' is not a whole number",
         "--seed          | x  | 'x' is not a whole number",
@@ -99,6 +102,13 @@ class BadInputTest {
     refused(2, "did you mean \"mnist\"?", "data", "info", "mnits");
     String[] address = {"data", "fetch", "mnist", "--mirror", "http://[no"};
     refused(2, "Invalid value for option '--mirror': 'http://[no' is no valid URI;", address);
+  }
+
+  @Test
+  void augmentationThatLeavesNothing() throws IOException {
+    String sentence = "leave nothing of images of 28x28";
+    refused(1, sentence, "train", "--out", out.toString(), "--padding", "28");
+    refused(1, sentence, "train", "--out", out.toString(), "--cutout", "29");
   }
 
   @Test

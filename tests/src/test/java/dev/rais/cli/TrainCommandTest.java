@@ -47,7 +47,8 @@ class TrainCommandTest {
           "imagesPerSecond",
           "secondsTraining",
           "secondsTotal",
-          "samplerOverhead");
+          "samplerOverhead",
+          "inputIdleShare");
 
   private static final Set<String> METRICS_FIELDS =
       Set.of(

@@ -155,6 +155,14 @@ class CheckpointTest {
     interrupted(config, 31, 66).assertSame(whole(config), "class balance");
   }
 
+  @Test
+  void augmentedImagesResumeToo() {
+    for (String sampler : List.of("rais", "uniform", "uniform-iid")) {
+      TrainingConfig config = config(sampler).padding(2).flip(true).cutout(5).epochs(5).build();
+      interrupted(config, 17, 64).assertSame(whole(config), "augmented " + sampler);
+    }
+  }
+
   private Path checkpoint(TrainingConfig config, int steps) {
     Path file = folder.resolve("some.safetensors");
     try (Trainer trainer = new Trainer(backend, data, config)) {
@@ -173,6 +181,11 @@ class CheckpointTest {
         "momentum is 0.5, but the run was begun with 0.9",
         data,
         config("uniform").momentum(0.5).build(),
+        checkpoint);
+    assertRefused(
+        "cutout is 4, but the run was begun with 0",
+        data,
+        config("uniform").cutout(4).build(),
         checkpoint);
     assertRefused(
         "sampler is rais, but the run was begun with uniform",
