@@ -4,8 +4,10 @@ import dev.rais.backend.Backend;
 import dev.rais.backend.Backends;
 import dev.rais.data.DataException;
 import dev.rais.data.Dataset;
+import dev.rais.data.DatasetImporter;
 import dev.rais.data.Datasets;
 import dev.rais.data.ImageSet;
+import dev.rais.data.ImportOptions;
 import dev.rais.nn.Dense;
 import dev.rais.nn.Model;
 import dev.rais.nn.Network;
@@ -27,6 +29,7 @@ import dev.rais.train.TrainingListener;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.io.OutputStream;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -38,6 +41,13 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.zip.CRC32C;
+import java.util.zip.Deflater;
+import java.util.zip.GZIPOutputStream;
+import us.hebi.matlab.mat.format.Mat5;
+import us.hebi.matlab.mat.types.MatlabType;
+import us.hebi.matlab.mat.types.Matrix;
+import us.hebi.matlab.mat.types.Sink;
+import us.hebi.matlab.mat.types.Sinks;
 
 /**
  * What reads files that users get from elsewhere, each with good files to begin the mutations with.
@@ -75,6 +85,126 @@ enum FuzzReader {
           requireText(e);
         } finally {
           Files.write(file, idx(which));
+        }
+      };
+    }
+  },
+
+  /** One of the files of CIFAR-100, of two images; the first byte chooses, the other is good. */
+  CIFAR {
+    @Override
+    Map<String, byte[]> seeds() {
+      return Map.of("train", cifar(0), "test", cifar(1));
+    }
+
+    @Override
+    Target open(Path folder) throws IOException {
+      for (String file : CIFAR_FILES) {
+        Files.write(folder.resolve(file), cifarFile());
+      }
+      return input -> {
+        int which = input.length == 0 ? 0 : Math.floorMod(input[0], CIFAR_FILES.size());
+        Path file = folder.resolve(CIFAR_FILES.get(which));
+        Files.write(file, Arrays.copyOfRange(input, Math.min(1, input.length), input.length));
+        load(folder);
+        Files.write(file, cifarFile());
+      };
+    }
+  },
+
+  /** The archive in which CIFAR-100 is published, packed after its mutation. */
+  CIFAR_ARCHIVE {
+    @Override
+    Map<String, byte[]> seeds() throws IOException {
+      ByteArrayOutputStream tar = new ByteArrayOutputStream();
+      for (String file : CIFAR_FILES) {
+        byte[] contents = cifarFile();
+        tar.write(tarHeader("cifar-100-binary/" + file, contents.length));
+        tar.write(contents);
+        tar.write(new byte[Math.floorMod(-contents.length, TAR_BLOCK)]);
+      }
+      return Map.of("tar", tar.toByteArray());
+    }
+
+    @Override
+    Target open(Path folder) {
+      return input -> {
+        Path file = folder.resolve("cifar-100-binary.tar.gz");
+        try (OutputStream out = new GZIPOutputStream(Files.newOutputStream(file))) {
+          out.write(input);
+        }
+        load(folder);
+      };
+    }
+  },
+
+  /** A MATLAB file with SVHN's variables. */
+  SVHN {
+    @Override
+    Map<String, byte[]> seeds() throws IOException {
+      Path file = Files.createTempFile("rais-fuzz", ".mat");
+      try {
+        Matrix x = Mat5.newMatrix(new int[] {3, 2, 3, 2}, MatlabType.UInt8);
+        Matrix y = Mat5.newMatrix(2, 1);
+        y.setDouble(0, 10);
+        y.setDouble(1, 3);
+        Map<String, byte[]> seeds = new TreeMap<>();
+        for (int level : new int[] {Deflater.NO_COMPRESSION, Deflater.BEST_COMPRESSION}) {
+          try (Sink sink = Sinks.newStreamingFile(file.toFile())) {
+            Mat5.newWriter(sink)
+                .setDeflateLevel(level)
+                .writeMat(Mat5.newMatFile().addArray("X", x).addArray("y", y));
+          }
+          seeds.put("level-" + level, Files.readAllBytes(file));
+        }
+        return seeds;
+      } finally {
+        Files.delete(file);
+      }
+    }
+
+    @Override
+    Target open(Path folder) throws IOException {
+      Files.write(folder.resolve("train_32x32.mat"), seeds().get("level-0"));
+      return input -> {
+        Files.write(folder.resolve("test_32x32.mat"), input);
+        load(folder);
+      };
+    }
+  },
+
+  /** A data set that was imported, whose checksum is put right. */
+  IMPORTED {
+    @Override
+    Map<String, byte[]> seeds() throws IOException {
+      Path folder = Files.createTempDirectory("rais-fuzz-import");
+      try {
+        for (String file : CIFAR_FILES) {
+          Files.write(folder.resolve(file), cifarFile());
+        }
+        DatasetImporter.run(
+            folder, "x", folder.resolve("x"), ImportOptions.defaults(), (done, total) -> {});
+        return Map.of("imported", Files.readAllBytes(folder.resolve("x/imported.rais")));
+      } finally {
+        SoakBench.delete(folder);
+      }
+    }
+
+    @Override
+    Target open(Path folder) throws IOException {
+      Path file = Files.createDirectories(folder.resolve("x")).resolve("imported.rais");
+      return input -> {
+        byte[] right = input.clone();
+        if (right.length >= 20) {
+          CRC32C crc = new CRC32C();
+          crc.update(right, 20, right.length - 20);
+          ByteBuffer.wrap(right).putInt(16, (int) crc.getValue());
+        }
+        Files.write(file, right);
+        try {
+          Datasets.load("x", folder);
+        } catch (DataException e) {
+          requireText(e);
         }
       };
     }
@@ -221,6 +351,37 @@ enum FuzzReader {
   /** As users type it. */
   String label() {
     return name().toLowerCase(Locale.ROOT).replace('_', '-');
+  }
+
+  private static void load(Path folder) {
+    try {
+      Datasets.load(folder.toString(), null);
+    } catch (DataException e) {
+      requireText(e);
+    }
+  }
+
+  private static final List<String> CIFAR_FILES = List.of("train.bin", "test.bin");
+
+  private static final int TAR_BLOCK = 512;
+
+  /** Two images of CIFAR-100. */
+  private static byte[] cifarFile() {
+    byte[] bytes = new byte[2 * 3074];
+    for (int i = 0; i < bytes.length; i++) {
+      bytes[i] = (byte) (i % 3074 < 2 ? i % 20 : i);
+    }
+    return bytes;
+  }
+
+  /** An input of the target: which file, then its contents. */
+  private static byte[] cifar(int which) {
+    return ByteBuffer.allocate(1 + 2 * 3074).put((byte) which).put(cifarFile()).array();
+  }
+
+  private static byte[] tarHeader(String name, int size) {
+    ByteBuffer header = ByteBuffer.allocate(TAR_BLOCK).put(utf8(name));
+    return header.position(124).put(utf8("%011o".formatted(size))).put(156, (byte) '0').array();
   }
 
   /** A refusal must say something. */
