@@ -28,9 +28,6 @@ final class SvhnLayout implements DatasetLayout {
 
   private static final int CLASSES = 10;
 
-  /** Deflate packs at most this many bytes into one. */
-  private static final long MOST_PACKED = 1032;
-
   @Override
   public List<String> needed() {
     return List.of(TRAIN, TEST);
@@ -57,23 +54,32 @@ final class SvhnLayout implements DatasetLayout {
   }
 
   private static ImageSet images(Path file) {
+    try {
+      MatFileCheck.check(file);
+    } catch (IOException e) {
+      throw unreadable(file, e);
+    }
     try (Source source = Sources.openStreamingFile(file.toFile());
         MatFile contents =
             Mat5.newReader(source)
                 .setEntryFilter(entry -> Set.of("X", "y").contains(entry.getName()))
                 .disableSubsystemProcessing()
-                .setBufferAllocator(new Bounded(MOST_PACKED * Files.size(file)))
+                .setBufferAllocator(new Bounded(MatFileCheck.MOST_PACKED * Files.size(file)))
                 .readMat()) {
       return images(file, matrix(file, contents, "X"), matrix(file, contents, "y"));
     } catch (DataException e) {
       throw e;
     } catch (IOException | RuntimeException e) {
       // On damaged files the library also throws IllegalArgumentException and its like.
-      throw new DataException(
-          "%s cannot be read as a MATLAB file of version 5 to 7 (%s); fetch or copy it again"
-              .formatted(file, reason(e)),
-          e);
+      throw unreadable(file, e);
     }
+  }
+
+  private static DataException unreadable(Path file, Exception e) {
+    return new DataException(
+        "%s cannot be read as a MATLAB file of version 5 to 7 (%s); fetch or copy it again"
+            .formatted(file, reason(e)),
+        e);
   }
 
   /** What lies at the bottom of the library's nested exceptions. */
