@@ -1,6 +1,7 @@
 package dev.rais.data;
 
 import java.util.Arrays;
+import java.util.stream.IntStream;
 
 /**
  * Per-channel mean and standard deviation of pixels scaled to [0, 1]. A network's input is {@code
@@ -10,6 +11,9 @@ import java.util.Arrays;
  * @param standardDeviation [channels], every one above 0
  */
 public record Normalization(float[] mean, float[] standardDeviation) {
+  /** Images that one thread counts at a time. */
+  private static final int PART = 1024;
+
   /**
    * Copies both arrays.
    *
@@ -42,14 +46,12 @@ public record Normalization(float[] mean, float[] standardDeviation) {
   public static Normalization of(ImageSet images) {
     int channels = images.channels();
     // Counting values first makes the sums short and exact, however many pixels there are.
-    long[][] histogram = new long[channels][256];
-    byte[] pixels = images.pixels();
-    for (int i = 0; i < pixels.length; ) {
-      for (int c = 0; c < channels; c++) {
-        histogram[c][pixels[i++] & 0xff]++;
-      }
-    }
-    double perChannel = pixels.length / channels;
+    long[][] histogram =
+        IntStream.range(0, Math.ceilDiv(images.count(), PART))
+            .parallel()
+            .mapToObj(part -> histogram(images, part * PART))
+            .reduce(new long[channels][256], Normalization::sum);
+    double perChannel = (double) images.count() * images.height() * images.width();
     float[] mean = new float[channels];
     float[] deviation = new float[channels];
     for (int c = 0; c < channels; c++) {
@@ -69,6 +71,30 @@ public record Normalization(float[] mean, float[] standardDeviation) {
       deviation[c] = distinct == 1 ? 1 : (float) Math.sqrt(squares / perChannel);
     }
     return new Normalization(mean, deviation);
+  }
+
+  /** Values of each channel, [channels, 256], in a part of the images. */
+  private static long[][] histogram(ImageSet images, int first) {
+    int channels = images.channels();
+    long[][] histogram = new long[channels][256];
+    byte[] pixels = images.pixels();
+    int end = Math.min(images.count(), first + PART) * images.bytesPerImage();
+    for (int i = first * images.bytesPerImage(); i < end; ) {
+      for (int c = 0; c < channels; c++) {
+        histogram[c][pixels[i++] & 0xff]++;
+      }
+    }
+    return histogram;
+  }
+
+  private static long[][] sum(long[][] a, long[][] b) {
+    long[][] sum = new long[a.length][256];
+    for (int c = 0; c < sum.length; c++) {
+      for (int value = 0; value < 256; value++) {
+        sum[c][value] = a[c][value] + b[c][value];
+      }
+    }
+    return sum;
   }
 
   /** A copy, [channels]. */
