@@ -49,7 +49,8 @@ class ReadmeTest {
 
   @Test
   void everyLinkLeadsToAFile() throws IOException {
-    for (String page : List.of("README.md", "docs/dependencies.md", "docs/samplers.md")) {
+    for (String page :
+        List.of("README.md", "docs/dependencies.md", "docs/samplers.md", "docs/data.md")) {
       Matcher links = Pattern.compile("]\\(([^)#:]+)\\)").matcher(read(page));
       while (links.find()) {
         Path target = root.resolve(page).resolveSibling(links.group(1));

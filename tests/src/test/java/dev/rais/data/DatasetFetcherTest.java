@@ -302,6 +302,37 @@ class DatasetFetcherTest {
         Optional.empty(), attempts, Duration.ofMillis(1), Duration.ofSeconds(9));
   }
 
+  @Test
+  void md5IsCheckedWhereNothingElseIsPublished() throws IOException {
+    Path expected = Files.write(folder.resolve("expected"), CONTENT);
+    String md5 = FileDownload.digest(expected, "MD5");
+    Files.delete(expected);
+    List<RemoteFile> files =
+        List.of(new RemoteFile("a.gz", CONTENT.length, KnownDataset.Checksum.md5(md5, "a page")));
+    server.nextBody(OTHER);
+    DataException e =
+        assertThrows(
+            DataException.class,
+            () ->
+                DatasetFetcher.fetch(
+                    files, server.base(), folder, options(1), (name, bytes, total) -> {}));
+    assertTrue(e.getMessage().contains("does not have the expected MD5 " + md5), e.getMessage());
+    DatasetFetcher.fetch(files, server.base(), folder, options(1), (name, bytes, total) -> {});
+    assertArrived();
+  }
+
+  @Test
+  void everyChecksumIsOneAndNamesItsSource() {
+    for (KnownDataset dataset : KnownDataset.all()) {
+      for (RemoteFile file :
+          dataset.download().map(KnownDataset.Download::files).orElse(List.of())) {
+        int digits = file.checksum().isWeak() ? 32 : 64;
+        assertTrue(file.checksum().hex().matches("[0-9a-f]{" + digits + "}"), file.name());
+        assertFalse(file.checksum().source().isBlank(), file.name());
+      }
+    }
+  }
+
   private RemoteFile expecting(String name, byte[] content) {
     try {
       Path file = Files.write(Files.createTempFile("rais", ".expected"), content);
