@@ -21,6 +21,12 @@ public final class ImageFiles {
   static final int MAX_SIDE = 16_384;
   static final long MAX_PIXELS = 64L << 20;
 
+  /** Deflate packs at most this many bytes into one. */
+  private static final long MOST_DEFLATED = 1032;
+
+  /** Every block of 8x8 pixels takes a bit at least. */
+  private static final long MOST_JPEG_PIXELS = 8 * 64;
+
   private static final List<String> FORMATS = List.of("png", "jpeg");
 
   private ImageFiles() {}
@@ -56,6 +62,7 @@ public final class ImageFiles {
         // Metadata is ignored: it may unpack to far more than the image itself.
         reader.setInput(in, true, true);
         requireSize(file, reader.getWidth(0), reader.getHeight(0));
+        requirePlausible(file, reader, in.length());
         List<String> warnings = new ArrayList<>();
         reader.addIIOReadWarningListener((source, warning) -> warnings.add(warning));
         BufferedImage image = reader.read(0);
@@ -94,6 +101,20 @@ public final class ImageFiles {
         throw new DataException(
             "%s is cut off (%s); copy it again or save it as PNG".formatted(file, warning));
       }
+    }
+  }
+
+  /** A header of a few bytes must not make us take memory for an image that cannot follow. */
+  private static void requirePlausible(Path file, ImageReader reader, long numBytes)
+      throws IOException {
+    long pixels = (long) reader.getWidth(0) * reader.getHeight(0);
+    int bits = reader.getImageTypes(0).next().getColorModel().getPixelSize();
+    boolean png = reader.getFormatName().equalsIgnoreCase("png");
+    long most = png ? numBytes * MOST_DEFLATED * Byte.SIZE / bits : numBytes * MOST_JPEG_PIXELS;
+    if (pixels > most) {
+      throw new DataException(
+          "%s claims to be %d pixels wide and %d high, which its %d bytes cannot hold; copy it again"
+              .formatted(file, reader.getWidth(0), reader.getHeight(0), numBytes));
     }
   }
 

@@ -126,6 +126,19 @@ class ImageFilesTest {
     assertTrue(threads.getCurrentThreadAllocatedBytes() - before < 1 << 20);
   }
 
+  @Test
+  void refusesASizeThatTheFileCannotHold() throws IOException {
+    Path file = Files.write(folder.resolve("claim.png"), pngHeader(8000, 8000));
+    refused(file, "claims to be 8000 pixels wide and 8000 high, which its 45 bytes cannot hold");
+    // What compresses well is no claim: white, 30 times smaller than a byte a pixel and more.
+    BufferedImage white = new BufferedImage(4000, 4000, BufferedImage.TYPE_BYTE_GRAY);
+    white.createGraphics().fillRect(0, 0, 4000, 4000);
+    for (String format : new String[] {"png", "jpg"}) {
+      byte[] pixels = ImageFiles.read(save(white, format), 28, 28, 1);
+      assertEquals(255, pixels[0] & 0xff, format);
+    }
+  }
+
   @ParameterizedTest
   @ValueSource(strings = {"gif", "bmp"})
   void refusesOtherFormats(String format) throws IOException {

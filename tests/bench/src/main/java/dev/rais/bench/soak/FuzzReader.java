@@ -26,6 +26,7 @@ import dev.rais.train.Summary;
 import dev.rais.train.Trainer;
 import dev.rais.train.TrainingConfig;
 import dev.rais.train.TrainingListener;
+import java.awt.image.BufferedImage;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -39,10 +40,12 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import java.util.TreeMap;
 import java.util.zip.CRC32C;
 import java.util.zip.Deflater;
 import java.util.zip.GZIPOutputStream;
+import javax.imageio.ImageIO;
 import us.hebi.matlab.mat.format.Mat5;
 import us.hebi.matlab.mat.types.MatlabType;
 import us.hebi.matlab.mat.types.Matrix;
@@ -169,6 +172,35 @@ enum FuzzReader {
       return input -> {
         Files.write(folder.resolve("test_32x32.mat"), input);
         load(folder);
+      };
+    }
+  },
+
+  /** A PNG or JPEG image among good ones in a folder that is imported. */
+  IMAGE {
+    @Override
+    Map<String, byte[]> seeds() throws IOException {
+      return Map.of("png", image("png"), "jpeg", image("jpeg"));
+    }
+
+    @Override
+    Target open(Path folder) throws IOException {
+      Path images = folder.resolve("images");
+      for (String name : List.of("a", "b")) {
+        Path directory = Files.createDirectories(images.resolve(name));
+        for (int k = 0; k < 3; k++) {
+          Files.write(directory.resolve(k + ".png"), image("png"));
+        }
+      }
+      ImportOptions options =
+          new ImportOptions(Optional.of(new ImportOptions.Size(4, 4)), Optional.of(3), false, true);
+      return input -> {
+        Files.write(images.resolve("b/2.png"), input);
+        try {
+          DatasetImporter.run(images, "x", folder.resolve("x"), options, (done, total) -> {});
+        } catch (DataException e) {
+          requireText(e);
+        }
       };
     }
   },
@@ -351,6 +383,16 @@ enum FuzzReader {
   /** As users type it. */
   String label() {
     return name().toLowerCase(Locale.ROOT).replace('_', '-');
+  }
+
+  private static byte[] image(String format) throws IOException {
+    BufferedImage image = new BufferedImage(3, 5, BufferedImage.TYPE_INT_RGB);
+    image.setRGB(1, 2, 0x8040c0);
+    ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+    if (!ImageIO.write(image, format, bytes)) {
+      throw new IOException("this Java cannot write " + format);
+    }
+    return bytes.toByteArray();
   }
 
   private static void load(Path folder) {
