@@ -6,6 +6,9 @@ import dev.rais.nn.Models;
 import dev.rais.nn.Schedule;
 import dev.rais.nn.Shape;
 import dev.rais.sampling.DrawMode;
+import dev.rais.train.Checkpoint;
+import dev.rais.train.CheckpointInterval;
+import dev.rais.train.Checkpoints;
 import dev.rais.train.DivergedException;
 import dev.rais.train.Metrics;
 import dev.rais.train.ModelFile;
@@ -16,6 +19,7 @@ import dev.rais.train.Summary;
 import dev.rais.train.Trainer;
 import dev.rais.train.TrainingConfig;
 import dev.rais.train.TrainingListener;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -61,9 +65,14 @@ import picocli.CommandLine.Option;
       "Examples:",
       "  rais train --data mnist --out runs/mnist",
       "  rais train --data mnist --sampler uniform     for comparison",
+      "  rais train --resume runs/mnist                go on after an interruption",
       "  rais train --model mlp --epochs 2 --quiet --json"
     })
 final class TrainCommand implements Callable<Integer> {
+  private static final String DEFAULT_DATA = "fashion-mnist-sample";
+  private static final String DEFAULT_MODEL = "lenet5";
+  private static final String DEFAULT_SAMPLER = "rais";
+
   private static final class DataGroup {
     @Option(
         names = "--data",
@@ -71,7 +80,7 @@ final class TrainCommand implements Callable<Integer> {
         description =
             "Data set: a name out of `rais data list`, or a folder with the four IDX files"
                 + " (default: fashion-mnist-sample).")
-    private String data = "fashion-mnist-sample";
+    private String data;
 
     @Option(names = "--data-dir", paramLabel = "DIR", description = DataOptions.DATA_DIR_HELP)
     private Path dataDir;
@@ -80,7 +89,7 @@ final class TrainCommand implements Callable<Integer> {
         names = "--model",
         paramLabel = "NAME",
         description = "lenet5, or mlp with 300 and 100 hidden units (default: lenet5).")
-    private String model = "lenet5";
+    private String model;
   }
 
   private static final class SamplingGroup {
@@ -88,7 +97,7 @@ final class TrainCommand implements Callable<Integer> {
         names = "--sampler",
         paramLabel = "NAME",
         description = "How examples are drawn; the names are listed below (default: rais).")
-    private String sampler = "rais";
+    private String sampler;
 
     @Option(
         names = "--draw",
@@ -127,7 +136,7 @@ final class TrainCommand implements Callable<Integer> {
         description =
             "Use RAIS's newly trained uncertainty set as soon as it is ready. Faster with many"
                 + " cores, but a seed then no longer repeats a run exactly.")
-    private boolean async;
+    private Boolean async;
 
     @Option(
         names = "--caution",
@@ -143,7 +152,7 @@ final class TrainCommand implements Callable<Integer> {
         description =
             "Give every class the same weight in the objective, however many examples it has."
                 + " For uniform, uniform-iid, uniform-short, rais, naive and oracle.")
-    private boolean classBalance;
+    private Boolean classBalance;
   }
 
   private static final class OtherSamplersGroup {
@@ -253,9 +262,38 @@ final class TrainCommand implements Callable<Integer> {
         names = "--out",
         paramLabel = "DIR",
         description =
-            "Folder for config.json, metrics.jsonl, summary.json and model.safetensors, made if"
-                + " need be. Those of an earlier run there are replaced.")
+            "Folder for config.json, metrics.jsonl, summary.json, model.safetensors and"
+                + " checkpoints, made if need be. Those of a finished run there are replaced.")
     private Path out;
+
+    @Option(
+        names = "--checkpoint-every",
+        paramLabel = "EPOCHS|TIME",
+        description =
+            "With --out, how often to save all that is needed to go on after an interruption: real"
+                + " epochs as 0.5, or a time as 90s, 5m, 1h (default: 5m). Ctrl-C and SIGTERM save"
+                + " too.")
+    private String checkpointEvery;
+
+    @Option(
+        names = "--keep-checkpoints",
+        paramLabel = "K",
+        defaultValue = "2",
+        description = "How many of the last checkpoints are kept (default: ${DEFAULT-VALUE}).")
+    private int keepCheckpoints;
+
+    @Option(
+        names = "--resume",
+        paramLabel = "DIR",
+        description =
+            "Go on with the interrupted run in DIR from its newest checkpoint. Other options may be"
+                + " left out; those that are given must be the run's.")
+    private Path resume;
+
+    @Option(
+        names = "--force",
+        description = "Begin anew where --out holds an interrupted run, which is lost.")
+    private boolean force;
 
     @Option(
         names = "--eval-every",
@@ -302,27 +340,103 @@ final class TrainCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
-    Names.require("model", data.model, Models.names());
-    Names.require("sampler", sampling.sampler, Samplers.names());
     backendOptions.check();
+    if (output.resume != null) {
+      return resume();
+    }
+    Names.require("model", orElse(data.model, DEFAULT_MODEL), Models.names());
+    Names.require("sampler", orElse(sampling.sampler, DEFAULT_SAMPLER), Samplers.names());
+    CheckpointInterval interval = interval();
+    String name = orElse(data.data, DEFAULT_DATA);
     // Named after the option until the data is loaded: a folder's data set has a name of its own.
-    TrainingConfig options = config(data.data);
+    TrainingConfig options = config(name);
     if (output.out != null) {
       RunDirectory.requireWritable(output.out);
+      if (RunDirectory.isInterrupted(output.out) && !output.force) {
+        throw CommandException.failed(
+            "%s holds an interrupted run; --resume %s goes on with it, --force begins anew"
+                .formatted(output.out, output.out),
+            null);
+      }
     }
-    Dataset dataset = DataOptions.load(data.data, data.dataDir);
+    Dataset dataset = DataOptions.load(name, data.dataDir);
     requireBatch(options, dataset);
     try (Backend backend = backendOptions.open(console)) {
-      train(backend, dataset, config(dataset.name()));
+      train(backend, dataset, config(dataset.name()), interval, null);
     }
     return 0;
   }
 
+  private Integer resume() {
+    if (output.out != null && !output.out.equals(output.resume)) {
+      throw CommandException.usage("--resume goes on in its own folder, so --out must be left out");
+    }
+    CheckpointInterval interval = interval();
+    output.out = output.resume;
+    if (Files.exists(output.out.resolve(RunDirectory.SUMMARY))) {
+      console.err().println("the run in " + output.out + " is finished");
+      report(RunDirectory.summary(output.out));
+      return 0;
+    }
+    Checkpoint checkpoint =
+        Checkpoints.newest(output.out, this::warn)
+            .orElseThrow(
+                () ->
+                    CommandException.failed(
+                        "%s holds no checkpoint to go on from; rais train --out %s begins a run"
+                            .formatted(output.out, output.out),
+                        null));
+    TrainingConfig begun = checkpoint.config();
+    Dataset dataset = DataOptions.load(orElse(data.data, begun.data()), data.dataDir);
+    TrainingConfig.Builder builder = begun.toBuilder().data(dataset.name());
+    ifGiven(data.model, builder::model);
+    ifGiven(sampling.sampler, builder::sampler);
+    TrainingConfig asked = config(builder);
+    try (Backend backend = backendOptions.open(console)) {
+      if (!backend.description().equals(checkpoint.backend())) {
+        warn(
+            "the run was begun with %s, this is %s: it may not repeat to the last bit"
+                .formatted(checkpoint.backend(), backend.description()));
+      }
+      train(backend, dataset, asked, interval, checkpoint);
+    }
+    return 0;
+  }
+
+  private void warn(String sentence) {
+    console.err().println("rais train: " + sentence);
+  }
+
+  private CheckpointInterval interval() {
+    if (output.keepCheckpoints < 1) {
+      throw CommandException.usage(
+          "--keep-checkpoints must be at least 1, not " + output.keepCheckpoints);
+    }
+    try {
+      return output.checkpointEvery == null
+          ? CheckpointInterval.DEFAULT
+          : CheckpointInterval.parse(output.checkpointEvery);
+    } catch (IllegalArgumentException e) {
+      throw CommandException.usage("--" + e.getMessage(), e);
+    }
+  }
+
+  private static <T> T orElse(T value, T otherwise) {
+    return value == null ? otherwise : value;
+  }
+
   private TrainingConfig config(String dataName) {
-    TrainingConfig.Builder builder =
-        TrainingConfig.builder(dataName, data.model, sampling.sampler)
-            .async(sampling.async)
-            .classBalance(sampling.classBalance);
+    return config(
+        TrainingConfig.builder(
+            dataName,
+            orElse(data.model, DEFAULT_MODEL),
+            orElse(sampling.sampler, DEFAULT_SAMPLER)));
+  }
+
+  /** The builder's configuration with the options that are given. */
+  private TrainingConfig config(TrainingConfig.Builder builder) {
+    ifGiven(sampling.async, builder::async);
+    ifGiven(sampling.classBalance, builder::classBalance);
     if (sampling.draw != null) {
       List<String> known = Arrays.stream(DrawMode.values()).map(TrainCommand::id).toList();
       String name = Names.require("way to draw", sampling.draw, known);
@@ -377,38 +491,78 @@ final class TrainCommand implements Callable<Integer> {
     }
   }
 
-  private void train(Backend backend, Dataset dataset, TrainingConfig config) {
-    try (Trainer trainer = new Trainer(backend, dataset, config);
-        RunDirectory run = output.out == null ? null : RunDirectory.create(output.out, config)) {
-      ModelFile.Description description = description(dataset, config);
-      announce(backend, dataset, config);
-      Summary summary;
-      try {
-        summary = run(trainer, run, config);
-      } catch (DivergedException e) {
-        throw CommandException.failed(
-            e.getMessage()
-                + (run == null
-                    ? ", which --out DIR would have saved"
-                    : ", saved in " + run.saveLastGood(trainer.network(), description))
-                + "; try a lower --lr",
-            e);
+  /**
+   * Trains to the end.
+   *
+   * @param from where to go on; null to begin
+   */
+  private void train(
+      Backend backend,
+      Dataset dataset,
+      TrainingConfig config,
+      CheckpointInterval interval,
+      Checkpoint from) {
+    try (Trainer trainer = new Trainer(backend, dataset, config)) {
+      if (from != null) {
+        trainer.restore(from);
       }
-      if (run != null) {
-        run.finish(summary, trainer.network(), description);
-      }
-      if (output.json) {
-        console.out().println(new RunJson().line(summary));
-      } else {
-        Texts.table(console.out(), table(summary));
+      try (EndRequest end = new EndRequest();
+          RunDirectory run = runDirectory(config, from)) {
+        ModelFile.Description description = description(dataset, config);
+        announce(backend, dataset, config);
+        if (from != null && !output.quiet) {
+          console.err().println("goes on at iteration " + Texts.count(from.iteration()));
+        }
+        Summary summary;
+        try {
+          summary = run(trainer, run, config, interval, end);
+        } catch (DivergedException e) {
+          throw CommandException.failed(
+              e.getMessage()
+                  + (run == null
+                      ? ", which --out DIR would have saved"
+                      : ", saved in " + run.saveLastGood(trainer.network(), description))
+                  + "; try a lower --lr",
+              e);
+        }
+        if (summary == null) {
+          return;
+        }
+        if (run != null) {
+          run.finish(summary, trainer.network(), description);
+        }
+        report(summary);
       }
     }
   }
 
-  private Summary run(Trainer trainer, RunDirectory run, TrainingConfig config) {
+  private void report(Summary summary) {
+    if (output.json) {
+      console.out().println(new RunJson().line(summary));
+    } else {
+      Texts.table(console.out(), table(summary));
+    }
+  }
+
+  private RunDirectory runDirectory(TrainingConfig config, Checkpoint from) {
+    if (output.out == null) {
+      return null;
+    }
+    return from == null
+        ? RunDirectory.create(output.out, config)
+        : RunDirectory.resume(output.out, from);
+  }
+
+  /** The run's summary, or null if the process was told to end before. */
+  private Summary run(
+      Trainer trainer,
+      RunDirectory run,
+      TrainingConfig config,
+      CheckpointInterval interval,
+      EndRequest end) {
     try (TrainingProgress progress =
         output.quiet ? null : new TrainingProgress(console, config.epochs())) {
-      return trainer.run(
+      TrainingListener listener =
           new TrainingListener() {
             @Override
             public void progressed(Progress now) {
@@ -426,7 +580,37 @@ final class TrainCommand implements Callable<Integer> {
                 progress.evaluated(metrics);
               }
             }
-          });
+          };
+      while (run == null && !trainer.finished() && !end.isRequested()) {
+        trainer.advance(listener);
+      }
+      if (run != null) {
+        trainSaving(trainer, run, listener, interval, end);
+      }
+    }
+    return trainer.finished() ? trainer.summary() : null;
+  }
+
+  /** Trains with checkpoints; one more is written when the process is told to end. */
+  private void trainSaving(
+      Trainer trainer,
+      RunDirectory run,
+      TrainingListener listener,
+      CheckpointInterval interval,
+      EndRequest end) {
+    try (Checkpoints checkpoints =
+        new Checkpoints(run.path(), interval, output.keepCheckpoints, this::warn)) {
+      checkpoints.startAt(trainer);
+      while (!trainer.finished()) {
+        trainer.advance(listener);
+        if (end.isRequested() && !trainer.finished()) {
+          Path file = checkpoints.writeNow(trainer);
+          run.keep();
+          warn("told to end; saved %s, --resume %s goes on".formatted(file, run.path()));
+          return;
+        }
+        checkpoints.stepped(trainer);
+      }
     }
   }
 

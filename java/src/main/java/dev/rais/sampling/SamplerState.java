@@ -22,7 +22,7 @@ import java.util.zip.CheckedOutputStream;
  *
  * <p>As a file ({@link #write}): the eight bytes {@code RAISSTAT}, then big-endian as {@link
  * DataOutputStream} writes: int version 1, UTF sampler, int number of arrays, for each UTF name,
- * long bytes, the bytes; at the end an int, the CRC-32C of all before it.
+ * UTF type, long bytes, the bytes; at the end an int, the CRC-32C of all before it.
  */
 public final class SamplerState {
   private static final byte[] MAGIC = {'R', 'A', 'I', 'S', 'S', 'T', 'A', 'T'};
@@ -40,10 +40,28 @@ public final class SamplerState {
       ValueLayout.JAVA_DOUBLE_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
   private final String sampler;
-  private final Map<String, MemorySegment> arrays = new LinkedHashMap<>();
+
+  /**
+   * An array of a state.
+   *
+   * @param type of its values
+   * @param values little-endian
+   */
+  public record Array(ElementType type, MemorySegment values) {}
+
+  private final Map<String, Array> arrays = new LinkedHashMap<>();
 
   SamplerState(String sampler) {
     this.sampler = sampler;
+  }
+
+  /**
+   * Puts a state together from what {@link #sampler} and {@link #arrays} gave, after it was stored
+   * in a file of another format.
+   */
+  public SamplerState(String sampler, Map<String, Array> arrays) {
+    this.sampler = sampler;
+    this.arrays.putAll(arrays);
   }
 
   /** Which kind of sampler this is the state of. */
@@ -53,40 +71,49 @@ public final class SamplerState {
 
   /** Names of the arrays, in the order in which they were written. */
   public Set<String> names() {
-    return java.util.Collections.unmodifiableSet(arrays.keySet());
+    return arrays().keySet();
+  }
+
+  /** The arrays by name, in the order in which they were written; not to be modified. */
+  public Map<String, Array> arrays() {
+    return java.util.Collections.unmodifiableMap(arrays);
   }
 
   /** Size of all arrays, in bytes. */
   public long byteSize() {
-    return arrays.values().stream().mapToLong(MemorySegment::byteSize).sum();
+    return arrays.values().stream().mapToLong(array -> array.values().byteSize()).sum();
   }
 
-  private MemorySegment allocate(String name, long bytes) {
-    MemorySegment segment = Arena.ofAuto().allocate(bytes, 8);
-    if (arrays.put(name, segment) != null) {
+  private MemorySegment allocate(String name, ElementType type, long count) {
+    MemorySegment segment = Arena.ofAuto().allocate(count * type.numBytes(), 8);
+    if (arrays.put(name, new Array(type, segment)) != null) {
       throw new IllegalStateException("two arrays of a state have the name " + name);
     }
     return segment;
   }
 
   void put(String name, MemorySegment bytes) {
-    allocate(name, bytes.byteSize()).copyFrom(bytes);
+    allocate(name, ElementType.U8, bytes.byteSize()).copyFrom(bytes);
   }
 
   void put(String name, long... values) {
-    MemorySegment.copy(values, 0, allocate(name, values.length * 8L), LONG, 0, values.length);
+    MemorySegment to = allocate(name, ElementType.I64, values.length);
+    MemorySegment.copy(values, 0, to, LONG, 0, values.length);
   }
 
   void put(String name, double... values) {
-    MemorySegment.copy(values, 0, allocate(name, values.length * 8L), DOUBLE, 0, values.length);
+    MemorySegment to = allocate(name, ElementType.F64, values.length);
+    MemorySegment.copy(values, 0, to, DOUBLE, 0, values.length);
   }
 
   void put(String name, float[] values) {
-    MemorySegment.copy(values, 0, allocate(name, values.length * 4L), FLOAT, 0, values.length);
+    MemorySegment to = allocate(name, ElementType.F32, values.length);
+    MemorySegment.copy(values, 0, to, FLOAT, 0, values.length);
   }
 
   void put(String name, int[] values) {
-    MemorySegment.copy(values, 0, allocate(name, values.length * 4L), INT, 0, values.length);
+    MemorySegment to = allocate(name, ElementType.I32, values.length);
+    MemorySegment.copy(values, 0, to, INT, 0, values.length);
   }
 
   boolean has(String name) {
@@ -94,37 +121,39 @@ public final class SamplerState {
   }
 
   MemorySegment bytes(String name) {
-    MemorySegment segment = arrays.get(name);
-    if (segment == null) {
-      throw new IllegalArgumentException("the state of a " + sampler + " lacks " + name);
-    }
-    return segment.asReadOnly();
+    return bytes(name, ElementType.U8);
   }
 
-  private MemorySegment bytes(String name, long unit) {
-    MemorySegment segment = bytes(name);
-    if (segment.byteSize() % unit != 0 || segment.byteSize() / unit > Integer.MAX_VALUE - 8) {
-      throw new IllegalArgumentException(
-          "%s of a state has %d bytes".formatted(name, segment.byteSize()));
+  private MemorySegment bytes(String name, ElementType type) {
+    Array array = arrays.get(name);
+    if (array == null) {
+      throw new IllegalArgumentException("the state of a " + sampler + " lacks " + name);
     }
-    return segment;
+    long bytes = array.values().byteSize();
+    boolean fits = type == ElementType.U8 || bytes / type.numBytes() <= Integer.MAX_VALUE - 8;
+    if (array.type() != type || bytes % type.numBytes() != 0 || !fits) {
+      throw new IllegalArgumentException(
+          "%s of a state has %d bytes of %s, expected %s"
+              .formatted(name, bytes, array.type(), type));
+    }
+    return array.values().asReadOnly();
   }
 
   /** Values of an array that must have this length; any if negative. */
   long[] longs(String name, int length) {
-    return (long[]) check(name, bytes(name, 8).toArray(LONG), length);
+    return (long[]) check(name, bytes(name, ElementType.I64).toArray(LONG), length);
   }
 
   double[] doubles(String name, int length) {
-    return (double[]) check(name, bytes(name, 8).toArray(DOUBLE), length);
+    return (double[]) check(name, bytes(name, ElementType.F64).toArray(DOUBLE), length);
   }
 
   float[] floats(String name, int length) {
-    return (float[]) check(name, bytes(name, 4).toArray(FLOAT), length);
+    return (float[]) check(name, bytes(name, ElementType.F32).toArray(FLOAT), length);
   }
 
   int[] ints(String name, int length) {
-    return (int[]) check(name, bytes(name, 4).toArray(INT), length);
+    return (int[]) check(name, bytes(name, ElementType.I32).toArray(INT), length);
   }
 
   private static Object check(String name, Object array, int length) {
@@ -145,9 +174,10 @@ public final class SamplerState {
     out.writeUTF(sampler);
     out.writeInt(arrays.size());
     byte[] chunk = new byte[CHUNK];
-    for (Map.Entry<String, MemorySegment> entry : arrays.entrySet()) {
+    for (Map.Entry<String, Array> entry : arrays.entrySet()) {
       out.writeUTF(entry.getKey());
-      MemorySegment values = entry.getValue();
+      out.writeUTF(entry.getValue().type().name());
+      MemorySegment values = entry.getValue().values();
       out.writeLong(values.byteSize());
       for (long at = 0; at < values.byteSize(); at += CHUNK) {
         int count = (int) Math.min(CHUNK, values.byteSize() - at);
@@ -183,17 +213,27 @@ public final class SamplerState {
     }
     for (int a = 0; a < count; a++) {
       String name = in.readUTF();
+      ElementType type = type(in.readUTF());
       long length = in.readLong();
-      if (length < 0 || state.arrays.containsKey(name)) {
+      if (type == null || length < 0 || state.arrays.containsKey(name)) {
         throw new IOException("the array " + name + " of a sampler state is damaged");
       }
-      state.arrays.put(name, readArray(in, name, length));
+      state.arrays.put(name, new Array(type, readArray(in, name, length)));
     }
     int crc = (int) checked.getChecksum().getValue();
     if (in.readInt() != crc) {
       throw new IOException("the sampler state is damaged: its checksum differs");
     }
     return state;
+  }
+
+  private static ElementType type(String name) {
+    for (ElementType type : ElementType.values()) {
+      if (type.name().equals(name)) {
+        return type;
+      }
+    }
+    return null;
   }
 
   /** Grows with what arrives, so that a damaged length cannot claim memory that no data backs. */

@@ -12,6 +12,7 @@ import dev.rais.nn.Network;
 import dev.rais.nn.Parameter;
 import dev.rais.nn.ParameterSpec;
 import dev.rais.nn.Shape;
+import dev.rais.sampling.ElementType;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -21,6 +22,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.EnumSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -149,7 +151,7 @@ public final class ModelFile {
    * @throws RunFileException if the file is missing or damaged, or not one that RAIS wrote
    */
   public static ModelFile read(Path file) {
-    SafetensorsHeader header = SafetensorsHeader.read(file);
+    SafetensorsHeader header = SafetensorsHeader.read(file, EnumSet.of(ElementType.F32));
     return new ModelFile(file, describe(file, header.metadata()), header);
   }
 

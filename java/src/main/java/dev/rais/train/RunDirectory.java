@@ -8,6 +8,7 @@ import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.List;
 
 /**
@@ -33,6 +34,7 @@ public final class RunDirectory implements AutoCloseable {
   private final Path directory;
   private final Path topmostCreated;
   private final RunJson json = new RunJson();
+  private RunLock lock;
   private Writer metrics;
   private boolean begun;
   private boolean kept;
@@ -62,10 +64,16 @@ public final class RunDirectory implements AutoCloseable {
     }
   }
 
+  /** Says whether a folder holds a run that was interrupted and can go on. */
+  public static boolean isInterrupted(Path directory) {
+    return !Files.exists(directory.resolve(SUMMARY)) && !Checkpoints.list(directory).isEmpty();
+  }
+
   /**
    * Makes the folder where need be and begins the run's files there.
    *
-   * @throws RunFileException if that fails; nothing is then left behind
+   * @throws RunFileException if that fails, or another process is at work there; nothing is then
+   *     left behind
    */
   public static RunDirectory create(Path directory, TrainingConfig config) {
     requireWritable(directory);
@@ -73,10 +81,12 @@ public final class RunDirectory implements AutoCloseable {
     try {
       try {
         Files.createDirectories(directory);
+        run.lock = RunLock.take(directory);
         run.begun = true;
         for (String name : List.of(SUMMARY, MODEL)) {
           Files.deleteIfExists(directory.resolve(name));
         }
+        Checkpoints.clear(directory);
         run.metrics = Files.newBufferedWriter(directory.resolve(METRICS), StandardCharsets.UTF_8);
       } catch (IOException e) {
         throw new RunFileException(
@@ -92,6 +102,58 @@ public final class RunDirectory implements AutoCloseable {
       }
       throw e;
     }
+  }
+
+  /**
+   * The summary of a finished run.
+   *
+   * @throws RunFileException if it cannot be read
+   */
+  public static Summary summary(Path directory) {
+    Path file = directory.resolve(SUMMARY);
+    try {
+      return new RunJson().read(Files.readString(file), Summary.class);
+    } catch (IOException e) {
+      throw new RunFileException(
+          "cannot read %s: %s".formatted(file, WholeFile.reason(e, file)), e);
+    } catch (IllegalArgumentException e) {
+      throw new RunFileException("%s is %s".formatted(file, e.getMessage()), e);
+    }
+  }
+
+  /**
+   * Goes on with an interrupted run: its metrics become those of the checkpoint.
+   *
+   * @throws RunFileException if that fails, or another process is at work there
+   */
+  public static RunDirectory resume(Path directory, Checkpoint checkpoint) {
+    requireWritable(directory);
+    RunDirectory run = new RunDirectory(directory, null);
+    run.kept = true;
+    run.lock = RunLock.take(directory);
+    try {
+      Checkpoints.clearPartial(directory);
+      StringBuilder lines = new StringBuilder();
+      checkpoint.history().forEach(m -> lines.append(run.json.line(m)).append('\n'));
+      run.write(METRICS, lines.toString());
+      run.metrics =
+          Files.newBufferedWriter(
+              directory.resolve(METRICS), StandardCharsets.UTF_8, StandardOpenOption.APPEND);
+      run.write(CONFIG, run.json.document(checkpoint.config()));
+      return run;
+    } catch (IOException e) {
+      run.close();
+      throw new RunFileException(
+          "cannot go on in %s: %s".formatted(directory, WholeFile.reason(e, directory)), e);
+    } catch (RuntimeException e) {
+      run.close();
+      throw e;
+    }
+  }
+
+  /** Leaves the files as they are although the run is not finished: it can be resumed. */
+  public void keep() {
+    kept = true;
   }
 
   private static Path topmostMissing(Path directory) {
@@ -159,16 +221,24 @@ public final class RunDirectory implements AutoCloseable {
         metrics.close();
       }
       if (!kept) {
-        takeBack();
+        takeBackFiles();
       }
     } catch (IOException e) {
       throw new RunFileException(
           "cannot tidy up %s: %s".formatted(directory, WholeFile.reason(e, directory)), e);
+    } finally {
+      if (lock != null) {
+        lock.close();
+      }
+    }
+    if (!kept) {
+      takeBackFolders();
     }
   }
 
-  private void takeBack() throws IOException {
+  private void takeBackFiles() throws IOException {
     if (begun) {
+      Checkpoints.clear(directory);
       for (String name : List.of(CONFIG, METRICS, SUMMARY, MODEL)) {
         Path file = directory.resolve(name);
         // A folder of that name is not ours.
@@ -177,18 +247,26 @@ public final class RunDirectory implements AutoCloseable {
         }
       }
     }
+  }
+
+  /** Only folders made here, and only while nobody has put anything into them. */
+  private void takeBackFolders() {
     if (topmostCreated == null) {
       return;
     }
-    // Only folders made here, and only while nobody has put anything into them.
-    for (Path at = directory.toAbsolutePath().normalize();
-        at.startsWith(topmostCreated) && isEmptyFolder(at);
-        at = at.getParent()) {
-      Files.delete(at);
+    try {
+      for (Path at = directory.toAbsolutePath().normalize();
+          at.startsWith(topmostCreated) && isEmptyFolder(at);
+          at = at.getParent()) {
+        Files.delete(at);
+      }
+    } catch (IOException e) {
+      throw new RunFileException(
+          "cannot tidy up %s: %s".formatted(directory, WholeFile.reason(e, directory)), e);
     }
   }
 
-  private static boolean isEmptyFolder(Path folder) throws IOException {
+  static boolean isEmptyFolder(Path folder) throws IOException {
     if (!Files.isDirectory(folder)) {
       return false;
     }

@@ -1,7 +1,11 @@
 package dev.rais.train;
 
 import com.fasterxml.jackson.core.JsonGenerator;
+import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.DeserializationContext;
+import com.fasterxml.jackson.databind.DeserializationFeature;
+import com.fasterxml.jackson.databind.JsonDeserializer;
 import com.fasterxml.jackson.databind.JsonSerializer;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.SerializerProvider;
@@ -10,6 +14,7 @@ import dev.rais.nn.Schedule;
 import dev.rais.sampling.DrawMode;
 import java.io.IOException;
 import java.util.Locale;
+import java.util.Objects;
 
 /**
  * The records of a run as JSON, with their components' names as fields: {@link TrainingConfig},
@@ -49,12 +54,73 @@ public final class RunJson {
             to.writeString(value.name().toLowerCase(Locale.ROOT));
           }
         };
+    JsonDeserializer<Double> orNaN =
+        new JsonDeserializer<>() {
+          @Override
+          public Double deserialize(JsonParser from, DeserializationContext context)
+              throws IOException {
+            return from.getDoubleValue();
+          }
+
+          @Override
+          public Double getNullValue(DeserializationContext context) {
+            return Double.NaN;
+          }
+        };
+    JsonDeserializer<Schedule> readSchedule =
+        new JsonDeserializer<>() {
+          @Override
+          public Schedule deserialize(JsonParser from, DeserializationContext context)
+              throws IOException {
+            return choice(Schedule.class, from, context);
+          }
+        };
+    JsonDeserializer<DrawMode> readDraw =
+        new JsonDeserializer<>() {
+          @Override
+          public DrawMode deserialize(JsonParser from, DeserializationContext context)
+              throws IOException {
+            return choice(DrawMode.class, from, context);
+          }
+        };
+    mapper.enable(DeserializationFeature.FAIL_ON_NULL_FOR_PRIMITIVES);
+    mapper.enable(DeserializationFeature.FAIL_ON_MISSING_CREATOR_PROPERTIES);
     mapper.registerModule(
         new SimpleModule()
             .addSerializer(Double.class, finite)
             .addSerializer(double.class, finite)
             .addSerializer(Schedule.class, schedule)
-            .addSerializer(DrawMode.class, draw));
+            .addSerializer(DrawMode.class, draw)
+            .addDeserializer(Double.class, orNaN)
+            .addDeserializer(double.class, orNaN)
+            .addDeserializer(Schedule.class, readSchedule)
+            .addDeserializer(DrawMode.class, readDraw));
+  }
+
+  private static <E extends Enum<E>> E choice(
+      Class<E> type, JsonParser from, DeserializationContext context) throws IOException {
+    String text = from.getText();
+    for (E value : type.getEnumConstants()) {
+      if (value.name().toLowerCase(Locale.ROOT).equals(text)) {
+        return value;
+      }
+    }
+    return type.cast(context.handleWeirdStringValue(type, text, "not one of its names"));
+  }
+
+  /**
+   * Reads what {@link #line} or {@link #document} wrote.
+   *
+   * @throws IllegalArgumentException if it is something else, with what is wrong in one line
+   */
+  public <T> T read(String json, Class<T> type) {
+    try {
+      return Objects.requireNonNull(mapper.readValue(json, type), "null");
+    } catch (JsonProcessingException | NullPointerException e) {
+      String reason = e instanceof JsonProcessingException j ? j.getOriginalMessage() : "null";
+      throw new IllegalArgumentException(
+          "no %s: %s".formatted(type.getSimpleName(), reason.lines().findFirst().orElse("")), e);
+    }
   }
 
   /** One line, without its end. */

@@ -4,6 +4,7 @@ import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.JsonToken;
+import dev.rais.sampling.ElementType;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -15,6 +16,8 @@ import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
 
 /**
  * The header of a safetensors file, checked: 8 bytes of length, then JSON that names the tensors
@@ -34,15 +37,24 @@ record SafetensorsHeader(
   private static final int MAX_DIMS = 8;
 
   /**
-   * A tensor of type F32.
+   * A tensor.
    *
+   * @param type of its elements
    * @param dims sizes, outermost first
    * @param begin its first byte, counted from the beginning of the data
    * @param end the byte after its last
    */
-  record Tensor(List<Long> dims, long begin, long end) {}
+  record Tensor(ElementType type, List<Long> dims, long begin, long end) {}
 
-  static SafetensorsHeader read(Path file) {
+  /**
+   * Reads and checks it.
+   *
+   * @param types types that tensors may have
+   * @throws RunFileException if the file cannot be read or is not whole
+   */
+  static SafetensorsHeader read(Path file, Set<ElementType> types) {
+    Map<String, ElementType> byName = new TreeMap<>();
+    types.forEach(type -> byName.put(type.name(), type));
     try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
       long size = channel.size();
       long length = 8 <= size ? readFully(channel, file, 0, 8).getLong() : 0;
@@ -59,7 +71,7 @@ record SafetensorsHeader(
                     Math.max(2, Math.min(MAX_HEADER_BYTES, size - 8))));
       }
       ByteBuffer json = readFully(channel, file, 8, (int) length);
-      return new Reader(file, size - 8 - length).read(json.array(), 8 + length);
+      return new Reader(file, byName, size - 8 - length).read(json.array(), 8 + length);
     } catch (IOException e) {
       throw new RunFileException("cannot read " + file + ": " + WholeFile.reason(e, file), e);
     }
@@ -77,7 +89,7 @@ record SafetensorsHeader(
   }
 
   /** Reads the JSON; {@code dataBytes} follow it in the file. */
-  private record Reader(Path file, long dataBytes) {
+  private record Reader(Path file, Map<String, ElementType> types, long dataBytes) {
     SafetensorsHeader read(byte[] json, long dataStart) throws IOException {
       Map<String, String> metadata = new LinkedHashMap<>();
       Map<String, Tensor> tensors = new LinkedHashMap<>();
@@ -144,8 +156,11 @@ record SafetensorsHeader(
       if (type == null || dims == null || offsets == null || offsets.size() != 2) {
         throw damaged(shown + " needs a dtype, a shape and two data_offsets");
       }
-      if (!type.equals("F32")) {
-        throw damaged(shown + " has the type " + ModelFile.quoted(type) + ", expected F32");
+      ElementType elements = types.get(type);
+      if (elements == null) {
+        throw damaged(
+            "%s has the type %s, expected %s"
+                .formatted(shown, ModelFile.quoted(type), String.join(" or ", types.keySet())));
       }
       long begin = offsets.get(0);
       long end = offsets.get(1);
@@ -154,17 +169,17 @@ record SafetensorsHeader(
             "%s lies at bytes %d to %d, expected a range within the %d bytes of data"
                 .formatted(shown, begin, end, dataBytes));
       }
-      if (bytes(dims) != end - begin) {
+      if (bytes(elements, dims) != end - begin) {
         throw damaged(
             "%s has the shape %s but %d bytes of data".formatted(shown, dims, end - begin));
       }
-      return new Tensor(dims, begin, end);
+      return new Tensor(elements, dims, begin, end);
     }
 
     /** Bytes of a tensor of this shape; -1 if more than a long can count. */
-    private static long bytes(List<Long> dims) {
+    private static long bytes(ElementType type, List<Long> dims) {
       try {
-        long count = Float.BYTES;
+        long count = type.numBytes();
         for (long size : dims) {
           count = Math.multiplyExact(count, size);
         }

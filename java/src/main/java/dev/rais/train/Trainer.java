@@ -55,8 +55,22 @@ public final class Trainer implements AutoCloseable {
   private final int[] allTest;
   private final int[] batchLabels;
   private final float[] batchLosses;
-  private final float[] lastGood;
+  private float[] lastGood;
   private long lastGoodIteration;
+
+  /** Memory of two checkpoints, so that one can be filled while another is written. */
+  private final float[][][] snapshots = new float[2][2][];
+
+  private int nextSnapshot;
+  private String fingerprint;
+
+  /** T. */
+  private final long total;
+
+  private final List<Metrics> history = new ArrayList<>();
+  private double nextEpoch;
+  private int nextTenth = 1;
+  private long totalNanos;
   private long iteration;
   private long forwardExamples;
   private long backwardExamples;
@@ -113,6 +127,8 @@ public final class Trainer implements AutoCloseable {
     batchLabels = new int[m];
     batchLosses = new float[m];
     lastGood = network.values().toFloats();
+    total = config.scheduleLength(n);
+    nextEpoch = config.evalEvery();
   }
 
   private static Model model(Dataset data, TrainingConfig config) {
@@ -150,35 +166,124 @@ public final class Trainer implements AutoCloseable {
    * @throws DivergedException if a loss is not finite; the network then holds the last good state
    */
   public Summary run(TrainingListener listener) {
-    long start = System.nanoTime();
-    int n = data.train().count();
-    int m = config.batchSize();
-    long total = config.scheduleLength(n);
-    List<Metrics> history = new ArrayList<>();
-    double nextEpoch = config.evalEvery();
-    int nextTenth = 1;
-    while (sampler.effectiveIterations() < total) {
-      long begin = System.nanoTime();
-      step(total);
-      trainingNanos += System.nanoTime() - begin;
-      listener.progressed(progress());
-      double epochs = (double) iteration * m / n;
-      double tenths = 10 * sampler.effectiveIterations() / total;
-      boolean finished = tenths >= 10;
-      if (finished || epochs >= nextEpoch || tenths >= nextTenth) {
-        while (nextEpoch <= epochs) {
-          nextEpoch += config.evalEvery();
-        }
-        nextTenth = (int) Math.floor(tenths) + 1;
-        Metrics metrics = evaluate(finished);
-        history.add(metrics);
-        listener.evaluated(metrics);
-      }
+    while (!finished()) {
+      advance(listener);
     }
-    return summary(history, (System.nanoTime() - start) / 1e9);
+    return summary();
   }
 
-  private void step(long total) {
+  /** Whether t̂ has reached the schedule's length. */
+  public boolean finished() {
+    return sampler.effectiveIterations() >= total;
+  }
+
+  /**
+   * Trains one minibatch, and evaluates where that is due; between two calls nothing of the run is
+   * under way but what samplers prepare.
+   *
+   * @throws DivergedException if a loss is not finite; the network then holds the last good state
+   * @throws IllegalStateException if the run is finished
+   */
+  public void advance(TrainingListener listener) {
+    if (finished()) {
+      throw new IllegalStateException("the run is finished");
+    }
+    long begin = System.nanoTime();
+    step();
+    trainingNanos += System.nanoTime() - begin;
+    listener.progressed(progress());
+    double epochs = (double) iteration * config.batchSize() / data.train().count();
+    double tenths = 10 * sampler.effectiveIterations() / total;
+    if (finished() || epochs >= nextEpoch || tenths >= nextTenth) {
+      while (nextEpoch <= epochs) {
+        nextEpoch += config.evalEvery();
+      }
+      nextTenth = (int) Math.floor(tenths) + 1;
+      Metrics metrics = evaluate(finished());
+      history.add(metrics);
+      listener.evaluated(metrics);
+    }
+    totalNanos += System.nanoTime() - begin;
+  }
+
+  /**
+   * A copy of the run's state, to be written by another thread; valid until the call after the
+   * next, which uses its memory again.
+   */
+  public Checkpoint checkpoint() {
+    float[][] copies = snapshots[nextSnapshot];
+    nextSnapshot = 1 - nextSnapshot;
+    int count = Math.toIntExact(network.values().count());
+    for (int k = 0; k < copies.length; k++) {
+      if (copies[k] == null) {
+        copies[k] = new float[count];
+      }
+    }
+    network.values().download(copies[0], 0);
+    network.velocities().download(copies[1], 0);
+    Checkpoint.Counters counters =
+        new Checkpoint.Counters(
+            iteration,
+            forwardExamples,
+            backwardExamples,
+            learningRate,
+            loss,
+            nextEpoch,
+            nextTenth,
+            trainingNanos,
+            samplerNanos,
+            totalNanos);
+    return Checkpoint.of(
+        config, counters, history, network, copies[0], copies[1], sampler.state(), fingerprint());
+  }
+
+  private String fingerprint() {
+    if (fingerprint == null) {
+      fingerprint = Checkpoint.fingerprint(data);
+    }
+    return fingerprint;
+  }
+
+  /**
+   * Goes on where a checkpoint stands: from there on this run is the one that was interrupted, bit
+   * for bit where the backend computes the same.
+   *
+   * @throws RunFileException if it is of another configuration, data set or network; names what
+   *     differs. The trainer is then of no use any more
+   */
+  public void restore(Checkpoint checkpoint) {
+    config.requireSame(checkpoint.config());
+    if (!fingerprint().equals(checkpoint.data())) {
+      throw new RunFileException(
+          "the data set %s has %s; the checkpoint's had %s"
+              .formatted(data.name(), fingerprint(), checkpoint.data()));
+    }
+    List<float[]> parameters = checkpoint.parameters(network);
+    network.values().upload(parameters.get(0));
+    network.velocities().upload(parameters.get(1));
+    lastGood = parameters.get(0);
+    try {
+      sampler.restore(checkpoint.sampler());
+    } catch (IllegalArgumentException e) {
+      throw new RunFileException("the checkpoint's sampler: " + e.getMessage(), e);
+    }
+    Checkpoint.Counters counters = checkpoint.counters();
+    iteration = counters.iteration();
+    lastGoodIteration = iteration;
+    forwardExamples = counters.forwardExamples();
+    backwardExamples = counters.backwardExamples();
+    learningRate = counters.learningRate();
+    loss = counters.loss();
+    nextEpoch = counters.nextEpoch();
+    nextTenth = counters.nextTenth();
+    trainingNanos = counters.trainingNanos();
+    samplerNanos = counters.samplerNanos();
+    totalNanos = counters.totalNanos();
+    history.clear();
+    history.addAll(checkpoint.history());
+  }
+
+  private void step() {
     int m = config.batchSize();
     long drawing = System.nanoTime();
     if (sampler instanceof OracleSampler oracle && oracle.needsNorms()) {
@@ -239,7 +344,7 @@ public final class Trainer implements AutoCloseable {
   }
 
   /** Real epochs so far: a backward pass costs about two forward passes. */
-  private double epochs() {
+  public double epochs() {
     return (forwardExamples + 2.0 * backwardExamples) / (3.0 * data.train().count());
   }
 
@@ -336,7 +441,15 @@ public final class Trainer implements AutoCloseable {
         trainingNanos / 1e9);
   }
 
-  private Summary summary(List<Metrics> history, double seconds) {
+  /**
+   * What the run came to.
+   *
+   * @throws IllegalStateException if it is not finished
+   */
+  public Summary summary() {
+    if (!finished()) {
+      throw new IllegalStateException("the run is not finished");
+    }
     Metrics last = history.getLast();
     double best = history.stream().mapToDouble(Metrics::testError).min().orElseThrow();
     return new Summary(
@@ -355,7 +468,7 @@ public final class Trainer implements AutoCloseable {
         sampler.effectiveIterations() / iteration,
         imagesPerSecond(),
         trainingNanos / 1e9,
-        seconds,
+        totalNanos / 1e9,
         (double) samplerNanos / trainingNanos,
         last.boundShare(),
         sampler.statistics().cautiousIterations(),

@@ -7,6 +7,7 @@ import dev.rais.sampling.InfoBatchSampler;
 import dev.rais.sampling.LoshchilovHutterSampler;
 import dev.rais.sampling.PresampleSampler;
 import dev.rais.sampling.SelectiveBackpropSampler;
+import java.lang.reflect.RecordComponent;
 
 /**
  * Everything that determines a run, but for the machine it runs on. As JSON it is a run's
@@ -104,6 +105,30 @@ public record TrainingConfig(
         sampler);
   }
 
+  /**
+   * Checks that a run begun with another configuration can go on with this one.
+   *
+   * @throws RunFileException naming the first value that differs
+   */
+  void requireSame(TrainingConfig begun) {
+    for (RecordComponent component : TrainingConfig.class.getRecordComponents()) {
+      Object mine = value(component, this);
+      Object theirs = value(component, begun);
+      if (!mine.equals(theirs)) {
+        throw new RunFileException(
+            "%s is %s, but the run was begun with %s".formatted(component.getName(), mine, theirs));
+      }
+    }
+  }
+
+  private static Object value(RecordComponent component, TrainingConfig config) {
+    try {
+      return component.getAccessor().invoke(config);
+    } catch (ReflectiveOperationException e) {
+      throw new AssertionError(e);
+    }
+  }
+
   private static boolean finite(double x) {
     return Double.isFinite(x);
   }
@@ -119,6 +144,11 @@ public record TrainingConfig(
     return new Builder(data, model, sampler);
   }
 
+  /** This configuration's values, to change some of them. */
+  public Builder toBuilder() {
+    return new Builder(this);
+  }
+
   /** T: the schedule's length in effective iterations, for n training examples. */
   public long scheduleLength(int n) {
     return Math.max(1, Math.round(epochs * n / batchSize));
@@ -126,9 +156,9 @@ public record TrainingConfig(
 
   /** Collects settings, each of which has a default. */
   public static final class Builder {
-    private final String data;
-    private final String model;
-    private final String sampler;
+    private String data;
+    private String model;
+    private String sampler;
     private double epochs = 10;
     private int batchSize = 128;
     private double learningRate;
@@ -161,6 +191,51 @@ public record TrainingConfig(
       learningRate = model.equals("mlp") ? 0.05 : 0.01;
       // The baselines draw as their sources do.
       draw = sampler.equals("rais") ? DrawMode.ROUNDS : DrawMode.IID;
+    }
+
+    private Builder(TrainingConfig from) {
+      this(from.data(), from.model(), from.sampler());
+      epochs = from.epochs();
+      batchSize = from.batchSize();
+      learningRate = from.learningRate();
+      momentum = from.momentum();
+      weightDecay = from.weightDecay();
+      schedule = from.schedule();
+      draw = from.draw();
+      smoothing = from.smoothing();
+      seed = from.seed();
+      evalEvery = from.evalEvery();
+      oracleEvery = from.oracleEvery();
+      gainMax = from.gainMax();
+      roundFraction = from.roundFraction();
+      async = from.async();
+      presample = from.presample();
+      selectionPressure = from.selectionPressure();
+      beta = from.beta();
+      pruneRatio = from.pruneRatio();
+      anneal = from.anneal();
+      scale = from.scale();
+      speedUp = from.speedUp();
+      classBalance = from.classBalance();
+      caution = from.caution();
+    }
+
+    /** Sets the name of the data set. */
+    public Builder data(String value) {
+      data = value;
+      return this;
+    }
+
+    /** Sets the name of the model; the base learning rate stays. */
+    public Builder model(String value) {
+      model = value;
+      return this;
+    }
+
+    /** Sets the name of the sampler; how it draws stays. */
+    public Builder sampler(String value) {
+      sampler = value;
+      return this;
     }
 
     /** Sets the schedule's length in epochs equivalent. */

@@ -43,6 +43,7 @@ final class WholeFile {
       }
       Files.move(
           partial, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+      syncFolder(file);
     } catch (IOException e) {
       RunFileException failure =
           new RunFileException("cannot write " + file + ": " + reason(e, file), e);
@@ -52,6 +53,16 @@ final class WholeFile {
         failure.addSuppressed(second);
       }
       throw failure;
+    }
+  }
+
+  /** Makes the new name survive a loss of power; not every system can open a folder. */
+  private static void syncFolder(Path file) throws IOException {
+    Path folder = file.toAbsolutePath().getParent();
+    try (FileChannel channel = FileChannel.open(folder, StandardOpenOption.READ)) {
+      channel.force(true);
+    } catch (AccessDeniedException e) {
+      // Windows opens no folders; there the move is as durable as it gets.
     }
   }
 

@@ -5,6 +5,7 @@ import dev.rais.bench.ops.OpsBench;
 import dev.rais.bench.peers.PeersBench;
 import dev.rais.bench.peers.SelfBench;
 import dev.rais.bench.sampler.SamplerBench;
+import dev.rais.bench.soak.SoakBench;
 import java.util.List;
 
 /** All benchmarks. */
@@ -18,6 +19,7 @@ final class Benches {
         new SelfBench(),
         new OpsBench(),
         new DrawsBench(),
-        new SamplerBench());
+        new SamplerBench(),
+        new SoakBench());
   }
 }

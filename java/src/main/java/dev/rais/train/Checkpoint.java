@@ -1,0 +1,268 @@
+package dev.rais.train;
+
+import dev.rais.data.Dataset;
+import dev.rais.data.ImageSet;
+import dev.rais.nn.Network;
+import dev.rais.nn.Parameter;
+import dev.rais.sampling.ElementType;
+import dev.rais.sampling.SamplerState;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.zip.CRC32C;
+
+/**
+ * A run between two of its steps: all that {@link Trainer} needs to go on as if it had never
+ * stopped. As a file it is in the safetensors format: parameters under their own names, their
+ * velocities behind {@code momentum.}, the arrays of the sampler's state behind {@code sampler.},
+ * and as metadata the configuration, the counters, the evaluations so far and what it was made
+ * with.
+ */
+public final class Checkpoint {
+  private static final String FORMAT = "rais-checkpoint";
+  private static final String VERSION = "1";
+  private static final String MOMENTUM = "momentum.";
+  private static final String SAMPLER = "sampler.";
+
+  /**
+   * Where a run stands.
+   *
+   * @param iteration minibatches trained
+   * @param forwardExamples examples sent forward, evaluations apart
+   * @param backwardExamples examples sent backward
+   * @param learningRate η of the last minibatch
+   * @param loss running mean of the minibatch loss
+   * @param nextEpoch real epochs at which the next evaluation is due
+   * @param nextTenth tenth of the schedule at which the next evaluation is due
+   * @param trainingNanos nanoseconds spent training
+   * @param samplerNanos those of them spent by the sampler
+   * @param totalNanos nanoseconds of the run, evaluations included
+   */
+  record Counters(
+      long iteration,
+      long forwardExamples,
+      long backwardExamples,
+      double learningRate,
+      double loss,
+      double nextEpoch,
+      int nextTenth,
+      long trainingNanos,
+      long samplerNanos,
+      long totalNanos) {}
+
+  private final TensorFile contents;
+  private final TrainingConfig config;
+  private final Counters counters;
+  private final List<Metrics> history;
+
+  private Checkpoint(
+      TensorFile contents, TrainingConfig config, Counters counters, List<Metrics> history) {
+    this.contents = contents;
+    this.config = config;
+    this.counters = counters;
+    this.history = history;
+  }
+
+  /**
+   * Puts a checkpoint together; the arrays are not copied.
+   *
+   * @param values parameters, flat as in the network
+   * @param velocities the same of the momentum
+   * @param history evaluations so far
+   * @param data {@link #fingerprint} of the data set
+   */
+  static Checkpoint of(
+      TrainingConfig config,
+      Counters counters,
+      List<Metrics> history,
+      Network network,
+      float[] values,
+      float[] velocities,
+      SamplerState sampler,
+      String data) {
+    RunJson json = new RunJson();
+    Map<String, String> metadata = new LinkedHashMap<>();
+    metadata.put("format", FORMAT);
+    metadata.put("format_version", VERSION);
+    metadata.put("created_by", "rais " + Version.current());
+    metadata.put("backend", network.backend().description());
+    metadata.put("data", data);
+    metadata.put("sampler", sampler.sampler());
+    metadata.put("config", json.line(config));
+    metadata.put("counters", json.line(counters));
+    metadata.put("metrics", json.line(history));
+    Map<String, TensorFile.Tensor> tensors = new LinkedHashMap<>();
+    for (Parameter parameter : network.parameters()) {
+      tensors.put(parameter.name(), tensor(parameter, values));
+    }
+    for (Parameter parameter : network.parameters()) {
+      tensors.put(MOMENTUM + parameter.name(), tensor(parameter, velocities));
+    }
+    sampler
+        .arrays()
+        .forEach(
+            (name, array) -> {
+              long count = array.values().byteSize() / array.type().numBytes();
+              tensors.put(
+                  SAMPLER + name,
+                  new TensorFile.Tensor(array.type(), List.of(count), array.values()));
+            });
+    return new Checkpoint(
+        new TensorFile(metadata, tensors), config, counters, List.copyOf(history));
+  }
+
+  private static TensorFile.Tensor tensor(Parameter parameter, float[] flat) {
+    return new TensorFile.Tensor(
+        ElementType.F32,
+        parameter.dims().stream().map(Integer::longValue).toList(),
+        MemorySegment.ofArray(flat)
+            .asSlice(parameter.offset() * Float.BYTES, parameter.count() * Float.BYTES));
+  }
+
+  /** What tells one data set from another: its sizes and a checksum of its training images. */
+  static String fingerprint(Dataset data) {
+    ImageSet train = data.train();
+    CRC32C crc = new CRC32C();
+    for (ImageSet part : List.of(train, data.test())) {
+      crc.update(part.pixels());
+      ByteBuffer labels = ByteBuffer.allocate(4 * part.count()).order(ByteOrder.LITTLE_ENDIAN);
+      labels.asIntBuffer().put(part.labels());
+      crc.update(labels);
+    }
+    return "%d training and %d test images of %dx%dx%d in %d classes, CRC-32C %08x"
+        .formatted(
+            train.count(),
+            data.test().count(),
+            train.height(),
+            train.width(),
+            train.channels(),
+            data.numClasses(),
+            crc.getValue());
+  }
+
+  /**
+   * Writes the checkpoint; the file appears whole or not at all.
+   *
+   * @throws RunFileException if that fails
+   */
+  public void write(Path file) {
+    contents.write(file);
+  }
+
+  /**
+   * Reads a checkpoint.
+   *
+   * @throws RunFileException if the file cannot be read, is damaged, or is none
+   */
+  public static Checkpoint read(Path file) {
+    TensorFile contents = TensorFile.read(file);
+    Map<String, String> metadata = contents.metadata();
+    if (!FORMAT.equals(metadata.get("format"))) {
+      throw new RunFileException(file + " is a safetensors file, but no checkpoint of RAIS");
+    }
+    if (!VERSION.equals(metadata.get("format_version"))) {
+      throw new RunFileException(
+          "%s has the format version %s, expected %s; use the RAIS that wrote it"
+              .formatted(file, metadata.get("format_version"), VERSION));
+    }
+    RunJson json = new RunJson();
+    try {
+      for (String key : List.of("backend", "data", "sampler", "config", "counters", "metrics")) {
+        Objects.requireNonNull(metadata.get(key), key);
+      }
+      return new Checkpoint(
+          contents,
+          json.read(metadata.get("config"), TrainingConfig.class),
+          json.read(metadata.get("counters"), Counters.class),
+          List.of(json.read(metadata.get("metrics"), Metrics[].class)));
+    } catch (IllegalArgumentException | NullPointerException e) {
+      throw new RunFileException(
+          "%s: its metadata has no valid %s".formatted(file, e.getMessage()), e);
+    }
+  }
+
+  /** The run's configuration. */
+  public TrainingConfig config() {
+    return config;
+  }
+
+  /** Minibatches trained. */
+  public long iteration() {
+    return counters.iteration();
+  }
+
+  /** Evaluations so far. */
+  public List<Metrics> history() {
+    return history;
+  }
+
+  /** What computed, with versions; another one may round differently. */
+  public String backend() {
+    return contents.metadata().get("backend");
+  }
+
+  /** What the data set was, see {@link #fingerprint}. */
+  String data() {
+    return contents.metadata().get("data");
+  }
+
+  Counters counters() {
+    return counters;
+  }
+
+  /** The sampler's state. */
+  SamplerState sampler() {
+    Map<String, SamplerState.Array> arrays = new LinkedHashMap<>();
+    contents
+        .tensors()
+        .forEach(
+            (name, tensor) -> {
+              if (name.startsWith(SAMPLER)) {
+                arrays.put(
+                    name.substring(SAMPLER.length()),
+                    new SamplerState.Array(tensor.type(), tensor.values()));
+              }
+            });
+    return new SamplerState(contents.metadata().get("sampler"), arrays);
+  }
+
+  /**
+   * The parameters, flat as in the network, and their velocities.
+   *
+   * @throws RunFileException if they are not those of this network
+   */
+  List<float[]> parameters(Network network) {
+    List<float[]> both = new ArrayList<>();
+    for (String prefix : List.of("", MOMENTUM)) {
+      float[] flat = new float[Math.toIntExact(network.values().count())];
+      for (Parameter parameter : network.parameters()) {
+        TensorFile.Tensor tensor = contents.tensors().get(prefix + parameter.name());
+        List<Long> dims = parameter.dims().stream().map(Integer::longValue).toList();
+        if (tensor == null || tensor.type() != ElementType.F32 || !tensor.dims().equals(dims)) {
+          throw new RunFileException(
+              "the checkpoint has %s for %s, the network needs %s of F32"
+                  .formatted(
+                      tensor == null ? "nothing" : tensor.dims() + " of " + tensor.type(),
+                      prefix + parameter.name(),
+                      dims));
+        }
+        MemorySegment.copy(
+            tensor.values(),
+            ValueLayout.JAVA_FLOAT.withOrder(ByteOrder.LITTLE_ENDIAN),
+            0,
+            flat,
+            Math.toIntExact(parameter.offset()),
+            Math.toIntExact(parameter.count()));
+      }
+      both.add(flat);
+    }
+    return both;
+  }
+}

@@ -1,0 +1,195 @@
+package dev.rais.train;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.function.Consumer;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
+
+/**
+ * The checkpoints of a run directory, in its folder {@code checkpoints}: written by a thread of
+ * their own while training goes on, the last few kept.
+ *
+ * <p>One that cannot be written, say because the disk is full, does not end the run: those before
+ * it are still there.
+ */
+public final class Checkpoints implements AutoCloseable {
+  /** The folder within the run's. */
+  public static final String FOLDER = "checkpoints";
+
+  private static final Pattern NAME = Pattern.compile("\\d{10,19}\\.safetensors");
+  private static final Pattern PARTIAL = Pattern.compile("\\.\\d{10,19}\\.safetensors\\.part");
+
+  private final Path folder;
+  private final CheckpointInterval interval;
+  private final int keep;
+  private final Consumer<String> warnings;
+  private final ExecutorService writer =
+      Executors.newSingleThreadExecutor(
+          Thread.ofPlatform().daemon().name("rais-checkpoints").factory());
+  private Future<?> writing;
+  private double lastEpochs;
+  private long lastNanos = System.nanoTime();
+
+  /**
+   * Prepares to write.
+   *
+   * @param run the run's folder
+   * @param keep how many are kept, at least 1
+   * @param warnings is told, by any thread, what could not be written
+   */
+  public Checkpoints(Path run, CheckpointInterval interval, int keep, Consumer<String> warnings) {
+    this.folder = run.resolve(FOLDER);
+    this.interval = interval;
+    this.keep = keep;
+    this.warnings = warnings;
+  }
+
+  /** After each step: begins to write a checkpoint if one is due and none is being written. */
+  public void stepped(Trainer trainer) {
+    boolean idle = writing == null || writing.isDone();
+    if (idle && interval.isDue(trainer.epochs() - lastEpochs, System.nanoTime() - lastNanos)) {
+      begin(trainer);
+    }
+  }
+
+  /** Takes epochs trained before this process as saved. */
+  public void startAt(Trainer trainer) {
+    lastEpochs = trainer.epochs();
+  }
+
+  private void begin(Trainer trainer) {
+    lastEpochs = trainer.epochs();
+    lastNanos = System.nanoTime();
+    Checkpoint checkpoint = trainer.checkpoint();
+    writing =
+        writer.submit(
+            () -> {
+              try {
+                write(checkpoint);
+              } catch (RunFileException e) {
+                warnings.accept(e.getMessage() + "; training goes on");
+              }
+            });
+  }
+
+  /**
+   * Writes a checkpoint of the present state and waits for it.
+   *
+   * @return where it is
+   * @throws RunFileException if it cannot be written
+   */
+  public Path writeNow(Trainer trainer) {
+    await();
+    return write(trainer.checkpoint());
+  }
+
+  private Path write(Checkpoint checkpoint) {
+    Path file = folder.resolve("%010d.safetensors".formatted(checkpoint.iteration()));
+    try {
+      Files.createDirectories(folder);
+    } catch (IOException e) {
+      throw new RunFileException(
+          "cannot make the folder %s: %s".formatted(folder, WholeFile.reason(e, folder)), e);
+    }
+    checkpoint.write(file);
+    List<Path> all = list(folder.getParent());
+    try {
+      for (Path old : all.subList(0, Math.max(0, all.size() - keep))) {
+        Files.deleteIfExists(old);
+      }
+    } catch (IOException e) {
+      warnings.accept("cannot delete an old checkpoint: " + WholeFile.reason(e, folder));
+    }
+    return file;
+  }
+
+  private void await() {
+    if (writing == null) {
+      return;
+    }
+    boolean interrupted = false;
+    while (true) {
+      try {
+        writing.get();
+        break;
+      } catch (InterruptedException e) {
+        interrupted = true; // the file is nearly there
+      } catch (ExecutionException e) {
+        throw new IllegalStateException("writing a checkpoint failed", e.getCause());
+      }
+    }
+    if (interrupted) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  /** The checkpoints in a run's folder, oldest first. */
+  public static List<Path> list(Path run) {
+    return matching(run, NAME);
+  }
+
+  private static List<Path> matching(Path run, Pattern name) {
+    try (Stream<Path> files = Files.list(run.resolve(FOLDER))) {
+      return files
+          .filter(f -> name.matcher(f.getFileName().toString()).matches())
+          .sorted()
+          .toList();
+    } catch (NoSuchFileException e) {
+      return List.of();
+    } catch (IOException e) {
+      throw new RunFileException(
+          "cannot list %s: %s".formatted(run.resolve(FOLDER), WholeFile.reason(e, run)), e);
+    }
+  }
+
+  /** Removes all checkpoints of a run, and what an interrupted one left. */
+  static void clear(Path run) throws IOException {
+    for (Path file : list(run)) {
+      Files.delete(file);
+    }
+    clearPartial(run);
+    if (RunDirectory.isEmptyFolder(run.resolve(FOLDER))) {
+      Files.delete(run.resolve(FOLDER));
+    }
+  }
+
+  /** Removes what a process left that was killed while it wrote. */
+  static void clearPartial(Path run) throws IOException {
+    for (Path file : matching(run, PARTIAL)) {
+      Files.deleteIfExists(file);
+    }
+  }
+
+  /**
+   * The newest checkpoint that is whole.
+   *
+   * @param run the run's folder
+   * @param warnings is told of those that are damaged
+   * @return nothing if there is none
+   */
+  public static Optional<Checkpoint> newest(Path run, Consumer<String> warnings) {
+    for (Path file : list(run).reversed()) {
+      try {
+        return Optional.of(Checkpoint.read(file));
+      } catch (RunFileException e) {
+        warnings.accept(e.getMessage() + "; the one before it is tried");
+      }
+    }
+    return Optional.empty();
+  }
+
+  /** Waits for a checkpoint that is being written. */
+  @Override
+  public void close() {
+    writer.close();
+  }
+}
