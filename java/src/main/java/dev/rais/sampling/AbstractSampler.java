@@ -244,6 +244,12 @@ abstract class AbstractSampler implements ImportanceSampler {
       String prefix = "outstanding." + iteration + ".";
       int[] indices = state.ints(prefix + "indices", -1);
       int m = indices.length;
+      for (int index : indices) {
+        if (index < 0 || index >= population.size()) {
+          throw new IllegalArgumentException(
+              "a state has drawn example %d of %d".formatted(index, population.size()));
+        }
+      }
       Minibatch batch = new Minibatch(this, iteration, m, features, population.isWeighted());
       System.arraycopy(indices, 0, batch.indices(), 0, m);
       System.arraycopy(state.floats(prefix + "weights", m), 0, batch.weights(), 0, m);

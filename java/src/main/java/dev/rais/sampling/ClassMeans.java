@@ -164,7 +164,7 @@ final class ClassMeans {
     for (int k = 0; k < flags.length; k++) {
       seen[k] = flags[k] != 0;
     }
-    mean = state.doubles("means.mean", 1)[0];
+    mean = state.rawDoubles("means.mean", 1)[0];
     java.util.Arrays.fill(examples, 0);
     java.util.Arrays.fill(neverSeen, 0);
     for (int i = 0; i < population.size(); i++) {

@@ -119,14 +119,21 @@ final class Distribution implements AutoCloseable {
   void load(SamplerState state, String prefix) {
     long[] counts = state.longs(prefix + "counts", 2);
     MemorySegment leaves = state.bytes(prefix + "leaves");
-    int found = Math.toIntExact(counts[0]);
-    if (found < 0 || found > population.size() || leaves.byteSize() < 4L * found) {
-      throw new IllegalArgumentException("the leaves of a state do not add up");
+    int found = SamplerState.count("the number of leaves", counts[0], population.size());
+    if (leaves.byteSize() < 4L * found) {
+      throw new IllegalArgumentException(
+          "a state has %d bytes for %d leaves".formatted(leaves.byteSize(), found));
+    }
+    for (int i = 0; i < found; i++) {
+      float leaf = leaves.getAtIndex(ValueLayout.JAVA_FLOAT, i);
+      if (!(leaf >= 0 && leaf < Float.POSITIVE_INFINITY)) {
+        throw new IllegalArgumentException("a state has the leaf %s at %d".formatted(leaf, i));
+      }
     }
     ensureCapacity(found);
     size = found;
     tree.build(i -> i < found ? leaves.getAtIndex(ValueLayout.JAVA_FLOAT, i) : 0f);
-    active = Math.toIntExact(counts[1]);
+    active = SamplerState.count("the number of active leaves", counts[1], found);
     weightSum = state.doubles(prefix + "weightSum", 1)[0];
   }
 

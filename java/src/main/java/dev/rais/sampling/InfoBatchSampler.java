@@ -200,7 +200,7 @@ public final class InfoBatchSampler extends AbstractSampler {
   @Override
   void load(SamplerState state) {
     int n = losses.length;
-    System.arraycopy(state.floats("infobatch.losses", n), 0, losses, 0, n);
+    System.arraycopy(state.rawFloats("infobatch.losses", n), 0, losses, 0, n);
     pruned = BitSet.valueOf(state.longs("infobatch.pruned", -1));
     rescaled = BitSet.valueOf(state.longs("infobatch.rescaled", -1));
     long[] counts = state.longs("infobatch", 4);

@@ -239,7 +239,7 @@ public final class LoshchilovHutterSampler extends AbstractSampler {
   void load(SamplerState state) {
     int n = losses.length;
     uniform.load(state);
-    System.arraycopy(state.floats("loshchilov.losses", n), 0, losses, 0, n);
+    System.arraycopy(state.rawFloats("loshchilov.losses", n), 0, losses, 0, n);
     ranking = state.ints("loshchilov.ranking", -1);
     if (ranking.length != 0 && ranking.length != n) {
       throw new IllegalArgumentException(

@@ -212,7 +212,7 @@ public final class NaiveSampler extends AbstractSampler {
     sinceRefresh = counts[0];
     refreshes = counts[1];
     weightedIterations = counts[2];
-    double[] means = state.doubles("naive.means", 3);
+    double[] means = state.rawDoubles("naive.means", 3);
     runningMean = means[0];
     mean = (float) means[1];
     unseen = (float) means[2];

@@ -177,8 +177,8 @@ final class Population {
     long[] counts = state.longs("population", 2);
     retired.clear();
     retired.or(BitSet.valueOf(state.longs("population.retired", -1)));
-    size = Math.toIntExact(counts[0]);
-    active = Math.toIntExact(counts[1]);
+    size = SamplerState.count("the number of examples", counts[0], Integer.MAX_VALUE);
+    active = SamplerState.count("the number of active examples", counts[1], size);
     if (size < 1 || retired.length() > size || size - retired.cardinality() != active) {
       throw new IllegalArgumentException("the examples of a state do not add up");
     }

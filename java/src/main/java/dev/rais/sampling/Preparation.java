@@ -57,8 +57,10 @@ final class Preparation {
       means.save(state, "preparation.means");
     }
 
-    /** The inputs that a state holds, or null. */
-    static Inputs load(SamplerState state, int classes) {
+    /**
+     * The inputs that a state holds, or null; a round of more than {@code mostDraws} is refused.
+     */
+    static Inputs load(SamplerState state, int classes, long mostDraws) {
       if (!state.has("preparation")) {
         return null;
       }
@@ -74,12 +76,16 @@ final class Preparation {
       double[] weights = state.doubles("preparation.weights", norms.length);
       return new Inputs(
           counts[0],
-          new RecordRing.Records(features, norms, weights, Math.toIntExact(counts[1])),
+          new RecordRing.Records(
+              features,
+              norms,
+              weights,
+              SamplerState.count("the number of records", counts[1], norms.length)),
           used,
           FrozenMeans.load(state, "preparation.means", classes),
           state.doubles("preparation.meanFeatures", ExampleHistory.FEATURES),
           counts[2],
-          Math.toIntExact(counts[3]));
+          SamplerState.count("the size of a round", counts[3], mostDraws));
     }
   }
 

@@ -19,6 +19,9 @@ public record RaisOptions(
     double gainMax,
     boolean async,
     boolean caution) {
+  /** Most draws of a round, as a multiple of n. */
+  static final double MAX_ROUND_FRACTION = 4;
+
   /** Checks the ranges. */
   public RaisOptions {
     java.util.Objects.requireNonNull(draw);
@@ -26,7 +29,7 @@ public record RaisOptions(
       throw new IllegalArgumentException(
           "the record capacity must not be negative, but is " + recordCapacity);
     }
-    if (!(roundFraction >= 1.0 / 64 && roundFraction <= 4)) {
+    if (!(roundFraction >= 1.0 / 64 && roundFraction <= MAX_ROUND_FRACTION)) {
       throw new IllegalArgumentException(
           "the round fraction must be from 1/64 to 4, but is " + roundFraction);
     }

@@ -538,7 +538,9 @@ public final class RaisSampler extends AbstractSampler {
     deferredIndices = state.ints("rais.deferred.indices", -1);
     deferred = deferredIndices.length;
     deferredNorms = state.floats("rais.deferred.norms", deferred);
-    Preparation.Inputs inputs = Preparation.Inputs.load(state, classes);
+    Preparation.Inputs inputs =
+        Preparation.Inputs.load(
+            state, classes, (long) Math.ceil(RaisOptions.MAX_ROUND_FRACTION * population.size()));
     if (inputs != null) {
       start(inputs);
     }

@@ -91,7 +91,10 @@ final class RecordRing {
   void load(SamplerState state) {
     long[] counts = state.longs("ring", 2);
     written = counts[0];
-    revisits = Math.toIntExact(counts[1]);
+    if (written < 0) {
+      throw new IllegalArgumentException("a state has written " + written + " records");
+    }
+    revisits = SamplerState.count("the number of revisits", counts[1], capacity);
     for (int k = 0; k < features.length; k++) {
       System.arraycopy(state.floats("ring.features." + k, capacity), 0, features[k], 0, capacity);
     }

@@ -2,9 +2,11 @@ package dev.rais.sampling;
 
 import java.io.DataInputStream;
 import java.io.DataOutputStream;
+import java.io.EOFException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
+import java.io.UTFDataFormatException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -144,12 +146,48 @@ public final class SamplerState {
     return (long[]) check(name, bytes(name, ElementType.I64).toArray(LONG), length);
   }
 
+  /** Like {@link #longs}; all must be finite. */
   double[] doubles(String name, int length) {
+    double[] values = rawDoubles(name, length);
+    for (double value : values) {
+      requireFinite(name, value);
+    }
+    return values;
+  }
+
+  /** Like {@link #longs}; all must be finite. */
+  float[] floats(String name, int length) {
+    float[] values = rawFloats(name, length);
+    for (float value : values) {
+      requireFinite(name, value);
+    }
+    return values;
+  }
+
+  /** Like {@link #doubles}, where NaN or infinity stands for a value that is not there yet. */
+  double[] rawDoubles(String name, int length) {
     return (double[]) check(name, bytes(name, ElementType.F64).toArray(DOUBLE), length);
   }
 
-  float[] floats(String name, int length) {
+  /** Like {@link #floats}, where NaN or infinity stands for a value that is not there yet. */
+  float[] rawFloats(String name, int length) {
     return (float[]) check(name, bytes(name, ElementType.F32).toArray(FLOAT), length);
+  }
+
+  private static void requireFinite(String name, double value) {
+    if (!Double.isFinite(value)) {
+      throw new IllegalArgumentException(
+          "%s of a state has the value %s, expected finite numbers".formatted(name, value));
+    }
+  }
+
+  /** A number read from a state that must lie between 0 and {@code most}. */
+  static int count(String what, long value, long most) {
+    if (value < 0 || value > Math.min(most, Integer.MAX_VALUE)) {
+      throw new IllegalArgumentException(
+          "a state says %s is %d, expected 0 to %d".formatted(what, value, most));
+    }
+    return (int) value;
   }
 
   int[] ints(String name, int length) {
@@ -196,6 +234,16 @@ public final class SamplerState {
    * @throws IOException if the stream ends early, or holds something else or damaged bytes
    */
   public static SamplerState read(InputStream stream) throws IOException {
+    try {
+      return readWhole(stream);
+    } catch (EOFException e) {
+      throw new IOException("the sampler state is cut off: it ends before its checksum", e);
+    } catch (UTFDataFormatException e) {
+      throw new IOException("the sampler state is damaged: a name in it is no text", e);
+    }
+  }
+
+  private static SamplerState readWhole(InputStream stream) throws IOException {
     CheckedInputStream checked = new CheckedInputStream(stream, new CRC32C());
     DataInputStream in = new DataInputStream(checked);
     byte[] magic = in.readNBytes(MAGIC.length);
@@ -239,13 +287,13 @@ public final class SamplerState {
   /** Grows with what arrives, so that a damaged length cannot claim memory that no data backs. */
   private static MemorySegment readArray(InputStream in, String name, long length)
       throws IOException {
-    long capacity = Math.min(length, 1 << 24);
+    long capacity = Math.min(length, CHUNK);
     MemorySegment values = Arena.ofAuto().allocate(capacity, 8);
     byte[] chunk = new byte[CHUNK];
     for (long at = 0; at < length; ) {
       int got = in.readNBytes(chunk, 0, (int) Math.min(CHUNK, length - at));
       if (got == 0) {
-        throw new java.io.EOFException("the sampler state ends within " + name);
+        throw new EOFException("within " + name);
       }
       if (at + got > values.byteSize()) {
         MemorySegment larger = Arena.ofAuto().allocate(Math.min(length, 2 * values.byteSize()), 8);

@@ -55,7 +55,23 @@ public final class Checkpoint {
       int nextTenth,
       long trainingNanos,
       long samplerNanos,
-      long totalNanos) {}
+      long totalNanos) {
+
+    Counters {
+      long least = iteration;
+      for (long count :
+          new long[] {
+            forwardExamples, backwardExamples, nextTenth, trainingNanos, samplerNanos, totalNanos
+          }) {
+        least = Math.min(least, count);
+      }
+      if (least < 0 || !(nextEpoch >= 0 && nextEpoch < Double.POSITIVE_INFINITY)) {
+        throw new IllegalArgumentException(
+            "counters: one is negative or not finite: least %d, next epoch %s"
+                .formatted(least, nextEpoch));
+      }
+    }
+  }
 
   private final TensorFile contents;
   private final TrainingConfig config;

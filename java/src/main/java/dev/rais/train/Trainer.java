@@ -195,8 +195,9 @@ public final class Trainer implements AutoCloseable {
     double epochs = (double) iteration * config.batchSize() / data.train().count();
     double tenths = 10 * sampler.effectiveIterations() / total;
     if (finished() || epochs >= nextEpoch || tenths >= nextTenth) {
-      while (nextEpoch <= epochs) {
-        nextEpoch += config.evalEvery();
+      if (nextEpoch <= epochs) {
+        double passed = Math.floor(Math.nextUp(epochs / config.evalEvery()));
+        nextEpoch = (passed + 1) * config.evalEvery();
       }
       nextTenth = (int) Math.floor(tenths) + 1;
       Metrics metrics = evaluate(finished());
@@ -266,6 +267,11 @@ public final class Trainer implements AutoCloseable {
       sampler.restore(checkpoint.sampler());
     } catch (IllegalArgumentException e) {
       throw new RunFileException("the checkpoint's sampler: " + e.getMessage(), e);
+    }
+    if (sampler.size() != data.train().count()) {
+      throw new RunFileException(
+          "the checkpoint's sampler has %d examples, the data set %d"
+              .formatted(sampler.size(), data.train().count()));
     }
     Checkpoint.Counters counters = checkpoint.counters();
     iteration = counters.iteration();

@@ -1,7 +1,5 @@
 package dev.rais.bench.soak;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.rais.bench.BenchException;
 import dev.rais.train.Checkpoints;
 import dev.rais.train.RunDirectory;
@@ -10,11 +8,9 @@ import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.List;
 import java.util.Random;
 import java.util.concurrent.Callable;
-import java.util.stream.Stream;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
@@ -84,16 +80,16 @@ final class KillSoak implements Callable<Integer> {
             "%3d kills, %3d resumed identically (%s)%n",
             kills, identical, String.join(" ", options));
         err.flush();
-        delete(whole);
-        delete(killed);
+        SoakBench.delete(whole);
+        SoakBench.delete(killed);
       }
     } finally {
-      delete(folder);
+      SoakBench.delete(folder);
     }
     PrintWriter out = spec.commandLine().getOut();
     out.println(
         json
-            ? text(new Result("soak-kill", kills, identical, start))
+            ? SoakBench.json(new Result("soak-kill", kills, identical, start))
             : kills + " kills, " + identical + " resumed identically");
     return kills == identical ? 0 : 1;
   }
@@ -108,7 +104,7 @@ final class KillSoak implements Callable<Integer> {
       if (!wasRunning && Files.exists(out.resolve(RunDirectory.SUMMARY))) {
         // It came to its end before; begin anew so that every kill counts.
         try {
-          delete(out);
+          SoakBench.delete(out);
         } catch (IOException e) {
           throw new BenchException("cannot delete " + out, e);
         }
@@ -152,24 +148,5 @@ final class KillSoak implements Callable<Integer> {
     return Files.readAllLines(run.resolve(RunDirectory.METRICS)).stream()
         .map(line -> line.replaceFirst("\"seconds\":[^,}]*", ""))
         .toList();
-  }
-
-  private static String text(Object result) {
-    try {
-      return new ObjectMapper().writeValueAsString(result);
-    } catch (JsonProcessingException e) {
-      throw new BenchException("the result cannot be written as JSON: " + e.getMessage(), e);
-    }
-  }
-
-  private static void delete(Path folder) throws IOException {
-    if (!Files.exists(folder)) {
-      return;
-    }
-    try (Stream<Path> all = Files.walk(folder)) {
-      for (Path path : all.sorted(Comparator.reverseOrder()).toList()) {
-        Files.delete(path);
-      }
-    }
   }
 }
