@@ -17,7 +17,7 @@ final class VectorApi {
   private VectorApi() {}
 
   /** Whether to use them for so many examples. */
-  static boolean pays(int examples) {
+  static boolean pays(long examples) {
     return USABLE
         && examples >= LEAST_EXAMPLES
         && !"false".equals(System.getProperty("rais.sampling.vectors"));
@@ -34,6 +34,7 @@ final class VectorApi {
         int[] labels = new int[ExampleHistory.BLOCK];
         float[] values = new float[ExampleHistory.BLOCK];
         new VectorBlockValues(terms, history, labels).fill(0, values.length, values, 0);
+        new VectorLeafSums().sum(values, 1, new double[1]);
       }
       return VectorBlockValues.LANES >= LEAST_LANES;
     } catch (LinkageError e) {

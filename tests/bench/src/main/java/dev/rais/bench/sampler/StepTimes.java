@@ -86,6 +86,7 @@ record StepTimes(
           }
           pause(); // the set's training ends meanwhile, so that the draw need not wait for it
           refreshes[r] = run.step() - step;
+          pause(); // both after a rest: cores that slept begin slowly
           long start = System.nanoTime();
           Reading.sumOfLongs(memory);
           reads[r] = System.nanoTime() - start;
