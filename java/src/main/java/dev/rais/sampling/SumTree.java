@@ -331,7 +331,7 @@ public final class SumTree implements AutoCloseable {
   }
 
   /** For every JVM; C2 turns the check into vector instructions, the sums stay single ones. */
-  private static final class ArrayLeafSums implements LeafSums {
+  static final class ArrayLeafSums implements LeafSums {
     private final int[] bits = new int[BLOCK];
 
     @Override
