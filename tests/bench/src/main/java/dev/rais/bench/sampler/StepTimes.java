@@ -88,15 +88,18 @@ record StepTimes(
         MemorySegment memory = arena.allocate(bytes + (long) Integer.BYTES * n, 64);
         for (int r = 0; r < repetitions; r++) {
           refreshes[r] = run.refreshNanos() - step;
-          System.setProperty(VECTORS, "false");
-          plainRefreshes[r] = run.refreshNanos() - step;
-          System.clearProperty(VECTORS);
           pause(); // as before a refresh: cores that slept begin slowly
           long start = System.nanoTime();
           Reading.sumOfLongs(memory);
           reads[r] = System.nanoTime() - start;
         }
       }
+      // Not in turns: C2 would compile the loops for both ways, and no user runs both.
+      System.setProperty(VECTORS, "false");
+      for (int r = 0; r < repetitions; r++) {
+        plainRefreshes[r] = run.refreshNanos() - step;
+      }
+      System.clearProperty(VECTORS);
       return new StepTimes(
           step,
           median(periods),
