@@ -34,9 +34,11 @@ final class ExampleHistory implements AutoCloseable {
   /** From one column of a block to the next. */
   private static final int COLUMN_BYTES = BLOCK * Float.BYTES;
 
-  private static final int PREVIOUS_AT = COLUMN_BYTES;
-  private static final int AVERAGE_AT = 2 * COLUMN_BYTES;
-  private static final int VISITS_AT = 3 * COLUMN_BYTES;
+  // Where in a block the columns begin.
+  static final int LAST_AT = 0;
+  static final int PREVIOUS_AT = COLUMN_BYTES;
+  static final int AVERAGE_AT = 2 * COLUMN_BYTES;
+  static final int VISITS_AT = 3 * COLUMN_BYTES;
   private static final long BLOCK_BYTES = 4 * COLUMN_BYTES;
 
   private Arena arena = Arena.ofShared();
@@ -214,27 +216,13 @@ final class ExampleHistory implements AutoCloseable {
   }
 
   /**
-   * Copies a block of last norms, 0 for examples never visited and behind the last example.
+   * A block: four columns of {@link #BLOCK} floats or ints, all 0 for examples never visited and
+   * behind the last example.
    *
    * @param first the first example, a multiple of {@link #BLOCK}
    */
-  void copyLast(int first, float[] last) {
-    MemorySegment.copy(records, JAVA_FLOAT, at(first), last, 0, BLOCK);
-  }
-
-  /** The same for the norms before. */
-  void copyPrevious(int first, float[] previous) {
-    MemorySegment.copy(records, JAVA_FLOAT, at(first) + PREVIOUS_AT, previous, 0, BLOCK);
-  }
-
-  /** The same for the averages. */
-  void copyAverage(int first, float[] average) {
-    MemorySegment.copy(records, JAVA_FLOAT, at(first) + AVERAGE_AT, average, 0, BLOCK);
-  }
-
-  /** The same for the numbers of visits. */
-  void copyVisits(int first, int[] visits) {
-    MemorySegment.copy(records, JAVA_INT, at(first) + VISITS_AT, visits, 0, BLOCK);
+  MemorySegment block(int first) {
+    return records.asSlice(at(first), BLOCK_BYTES);
   }
 
   /**

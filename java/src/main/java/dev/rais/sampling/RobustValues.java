@@ -2,8 +2,6 @@ package dev.rais.sampling;
 
 import static dev.rais.sampling.ExampleHistory.BLOCK;
 
-import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.util.concurrent.atomic.LongAdder;
 
 /**
@@ -21,13 +19,18 @@ final class RobustValues {
   private final int[] labels;
   private final Population population;
 
-  /** [2 classes] base of a class's visited examples, then of those never visited. */
-  private final float[] bases;
+  private final Terms terms;
 
-  private final float aLast;
-  private final float aPrevious;
-  private final float aAverage;
-  private final float floor;
+  /**
+   * What values are made of; nothing is negative.
+   *
+   * @param bases [2 classes] base of a class's visited examples, then of those never visited
+   * @param last factor of the norm seen last
+   * @param previous factor of the norm before
+   * @param average factor of the moving average
+   * @param floor smaller values are raised to this
+   */
+  record Terms(float[] bases, float last, float previous, float average, float floor) {}
 
   /**
    * Values under a set and frozen means.
@@ -48,28 +51,31 @@ final class RobustValues {
     this.history = history;
     this.labels = labels;
     this.population = population;
-    this.floor = floor;
     float[] ofClass = means.ofClass();
     double[] a = set.c();
     double[] dHat = set.dHat();
     for (int k = 0; k < a.length; k++) {
       a[k] += errorScale * dHat[k];
     }
-    aLast = (float) a[ExampleHistory.LAST];
-    aPrevious = (float) a[ExampleHistory.PREVIOUS];
-    aAverage = (float) a[ExampleHistory.AVERAGE];
     double filledIn =
         a[ExampleHistory.LAST]
             + a[ExampleHistory.PREVIOUS]
             + a[ExampleHistory.AVERAGE]
             + a[ExampleHistory.NEVER_SEEN];
-    bases = new float[2 * ofClass.length];
+    float[] bases = new float[2 * ofClass.length];
     for (int k = 0; k < ofClass.length; k++) {
       double visited =
           a[ExampleHistory.MEAN] * means.mean() + a[ExampleHistory.CLASS_MEAN] * ofClass[k];
       bases[2 * k] = (float) visited;
       bases[2 * k + 1] = (float) (visited + filledIn * ofClass[k]);
     }
+    terms =
+        new Terms(
+            bases,
+            (float) a[ExampleHistory.LAST],
+            (float) a[ExampleHistory.PREVIOUS],
+            (float) a[ExampleHistory.AVERAGE],
+            floor);
   }
 
   /**
@@ -78,22 +84,25 @@ final class RobustValues {
    * @return how many values were raised to the floor
    */
   long build(Distribution distribution) {
+    return build(distribution, VectorApi.pays(population.size()));
+  }
+
+  long build(Distribution distribution, boolean vectorApi) {
     LongAdder raised = new LongAdder();
-    distribution.build(() -> new Filler(raised));
+    distribution.build(() -> new Filler(vectorApi, raised));
     return raised.sum();
   }
 
   /** Fills ranges of values, on one thread. */
   private final class Filler implements SumTree.LeafBlock {
-    private final boolean allVisited = history.allVisited();
-    private final float[] column = new float[BLOCK];
-    private final int[] ints = new int[BLOCK];
-    private final int[] classes = new int[BLOCK];
-    private final float[] v = new float[BLOCK];
-    private final MemorySegment bits = MemorySegment.ofArray(v);
+    private final BlockValues blocks;
     private final LongAdder raised;
 
-    Filler(LongAdder raised) {
+    Filler(boolean vectorApi, LongAdder raised) {
+      blocks =
+          vectorApi
+              ? new VectorBlockValues(terms, history, labels)
+              : new ArrayBlockValues(terms, history, labels);
       this.raised = raised;
     }
 
@@ -103,102 +112,32 @@ final class RobustValues {
       for (int done = 0; done < count; done += BLOCK) {
         int first = (int) from + done;
         int length = Math.min(BLOCK, count - done);
-        System.arraycopy(labels, first, classes, 0, length);
-        if (allVisited) {
-          selectVisitedBases(classes, ints, length);
-        } else {
-          history.copyVisits(first, ints);
-          selectBases(classes, ints, length);
-        }
-        gather(bases, ints, v, length);
-        // A column whose factor is 0, as many are, is not even read.
-        if (aLast != 0) {
-          history.copyLast(first, column);
-          weigh(column, aLast, v, length);
-        }
-        if (aPrevious != 0) {
-          history.copyPrevious(first, column);
-          weigh(column, aPrevious, v, length);
-        }
-        if (aAverage != 0) {
-          history.copyAverage(first, column);
-          weigh(column, aAverage, v, length);
-        }
-        // Bits of floats that are not negative have their order, and C2 counts many ints at a time.
-        MemorySegment.copy(bits, ValueLayout.JAVA_INT, 0, ints, 0, length);
-        int low = countBelow(Float.floatToRawIntBits(floor), ints, length);
-        if (low > 0) {
-          below += low;
-          raise(v, floor, length);
-        }
-        below -= leaveOut(first, length);
+        below += blocks.fill(first, length, values, done);
+        below -= leaveOut(first, length, values, done);
         if (population.isWeighted()) {
           for (int i = 0; i < length; i++) {
-            v[i] *= population.weight(first + i);
+            values[done + i] *= population.weight(first + i);
           }
         }
-        System.arraycopy(v, 0, values, done, length);
       }
       raised.add(below);
     }
 
     /** Makes retired examples' values 0; returns how many of them had been raised. */
-    private int leaveOut(int first, int length) {
+    private int leaveOut(int first, int length, float[] values, int to) {
       int raisedOnes = 0;
       for (int i = population.nextRetired(first);
           i >= 0 && i < first + length;
           i = population.nextRetired(i + 1)) {
-        raisedOnes += v[i - first] == floor ? 1 : 0;
-        v[i - first] = 0;
+        raisedOnes += values[to + i - first] == terms.floor() ? 1 : 0;
+        values[to + i - first] = 0;
       }
       return raisedOnes;
     }
   }
 
-  // A loop a method, on arrays from index 0: C2 turns each into vector instructions, but for the
-  // gather. Copying to such arrays first is faster than reading where the values lie.
-
-  /** From numbers of visits to indices of bases. */
-  private static void selectBases(int[] classes, int[] ints, int length) {
-    for (int i = 0; i < length; i++) {
-      ints[i] = 2 * classes[i] + neverVisited(ints[i]);
-    }
-  }
-
-  private static void selectVisitedBases(int[] classes, int[] ints, int length) {
-    for (int i = 0; i < length; i++) {
-      ints[i] = 2 * classes[i];
-    }
-  }
-
-  private static void gather(float[] bases, int[] indices, float[] v, int length) {
-    for (int i = 0; i < length; i++) {
-      v[i] = bases[indices[i]];
-    }
-  }
-
-  private static void weigh(float[] column, float factor, float[] v, int length) {
-    for (int i = 0; i < length; i++) {
-      v[i] += factor * column[i];
-    }
-  }
-
-  private static int countBelow(int bound, int[] ints, int length) {
-    int count = 0;
-    for (int i = 0; i < length; i++) {
-      count += (ints[i] - bound) >>> 31;
-    }
-    return count;
-  }
-
-  private static void raise(float[] v, float floor, int length) {
-    for (int i = 0; i < length; i++) {
-      v[i] = Math.max(v[i], floor);
-    }
-  }
-
   /** 1 for 0 visits, else 0. A branch would often be mispredicted. */
-  private static int neverVisited(int visits) {
+  static int neverVisited(int visits) {
     return (visits - 1) >>> 31;
   }
 
@@ -214,16 +153,16 @@ final class RobustValues {
     for (int j = 0; j < count; j++) {
       int i = indices[j];
       float v =
-          bases[2 * labels[i] + neverVisited(history.visits(i))]
-              + aLast * history.last(i)
-              + aPrevious * history.previous(i)
-              + aAverage * history.average(i);
+          terms.bases()[2 * labels[i] + neverVisited(history.visits(i))]
+              + terms.last() * history.last(i)
+              + terms.previous() * history.previous(i)
+              + terms.average() * history.average(i);
       if (!population.isActive(i)) {
         values[j] = 0;
         continue;
       }
-      if (v < floor) {
-        v = floor;
+      if (v < terms.floor()) {
+        v = terms.floor();
         raised++;
       }
       values[j] = population.weight(i) * v;

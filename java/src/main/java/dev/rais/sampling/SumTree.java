@@ -30,7 +30,7 @@ import java.util.stream.LongStream;
  * <p>Threads: any number may read while none writes.
  */
 public final class SumTree implements AutoCloseable {
-  private static final int FAN_OUT = 16;
+  static final int FAN_OUT = 16;
   private static final int LOG_FAN_OUT = 4;
   private static final int GROUP = 4;
   private static final long CACHE_LINE_BYTES = 64;
@@ -65,6 +65,18 @@ public final class SumTree implements AutoCloseable {
      * @param values receives the values, finite and not negative, from index 0 on
      */
     void fill(long from, int count, float[] values);
+  }
+
+  /** The sums of 16 leaves each of a block: written twice, both give the same bits. */
+  interface LeafSums {
+    /**
+     * Adds the leaves up.
+     *
+     * @param block [16 nodes] leaves
+     * @param nodeSums receives the sums
+     * @return whether every leaf is finite and has no sign; false for -0 too
+     */
+    boolean sum(float[] block, int nodes, double[] nodeSums);
   }
 
   private final long size;
@@ -268,45 +280,49 @@ public final class SumTree implements AutoCloseable {
   /** Leaves [from, to), which begin at a block, and the sums up to those of whole blocks. */
   private void buildRange(LeafBlock values, long from, long to) {
     float[] block = new float[BLOCK];
-    int[] bits = new int[BLOCK];
-    double[] blockSums = new double[BLOCK / FAN_OUT];
+    Sums sums = new Sums();
     for (long first = from; first < to; first += BLOCK) {
       int count = (int) Math.min(BLOCK, to - first);
       values.fill(first, count, block);
-      checkValues(first, count, block, bits);
+      sums.of(first, count, block);
       MemorySegment.copy(block, 0, leaves, FLOAT, first * Float.BYTES, count);
-      sumBlock(first, count, block, blockSums);
     }
   }
 
   private void rebuildRange(long from, long to) {
     float[] block = new float[BLOCK];
-    double[] blockSums = new double[BLOCK / FAN_OUT];
+    Sums sums = new Sums();
     for (long first = from; first < to; first += BLOCK) {
       int count = (int) Math.min(BLOCK, to - first);
       MemorySegment.copy(leaves, FLOAT, first * Float.BYTES, block, 0, count);
-      sumBlock(first, count, block, blockSums);
+      sums.of(first, count, block);
     }
   }
 
-  /**
-   * All sums over one block of leaves, in arrays.
-   *
-   * @param scratch [BLOCK / FAN_OUT]
-   */
-  private void sumBlock(long first, int count, float[] block, double[] scratch) {
-    int nodes = (int) parents(count);
-    Arrays.fill(block, count, nodes * FAN_OUT, 0);
-    sumLeaves(block, nodes, scratch);
-    long node = first / FAN_OUT;
-    copyToLevel(0, node, nodes, scratch);
-    for (int level = 1; level < LEVELS_PER_BLOCK && level < levelNodes.length; level++) {
-      int parents = (int) parents(nodes);
-      Arrays.fill(scratch, nodes, parents * FAN_OUT, 0);
-      sumNodes(scratch, parents);
-      node /= FAN_OUT;
-      copyToLevel(level, node, parents, scratch);
-      nodes = parents;
+  /** All sums over a block of leaves, on one thread. */
+  private final class Sums {
+    private final LeafSums leafSums =
+        VectorApi.pays(size) ? new VectorLeafSums() : new ArrayLeafSums();
+    private final double[] scratch = new double[BLOCK / FAN_OUT];
+
+    void of(long first, int count, float[] block) {
+      int nodes = (int) parents(count);
+      Arrays.fill(block, count, nodes * FAN_OUT, 0);
+      if (!leafSums.sum(block, nodes, scratch)) {
+        for (int i = 0; i < count; i++) {
+          checkValue(first + i, block[i]);
+        }
+      }
+      long node = first / FAN_OUT;
+      copyToLevel(0, node, nodes, scratch);
+      for (int level = 1; level < LEVELS_PER_BLOCK && level < levelNodes.length; level++) {
+        int parents = (int) parents(nodes);
+        Arrays.fill(scratch, nodes, parents * FAN_OUT, 0);
+        sumNodes(scratch, parents);
+        node /= FAN_OUT;
+        copyToLevel(level, node, parents, scratch);
+        nodes = parents;
+      }
     }
   }
 
@@ -314,15 +330,34 @@ public final class SumTree implements AutoCloseable {
     MemorySegment.copy(from, 0, sums, DOUBLE, (levelOffset[level] + node) * Double.BYTES, count);
   }
 
-  private static void sumLeaves(float[] block, int nodes, double[] nodeSums) {
-    for (int node = 0; node < nodes; node++) {
-      int i = node * FAN_OUT;
-      double g0 = ((double) block[i] + block[i + 1]) + ((double) block[i + 2] + block[i + 3]);
-      double g1 = ((double) block[i + 4] + block[i + 5]) + ((double) block[i + 6] + block[i + 7]);
-      double g2 = ((double) block[i + 8] + block[i + 9]) + ((double) block[i + 10] + block[i + 11]);
-      double g3 =
-          ((double) block[i + 12] + block[i + 13]) + ((double) block[i + 14] + block[i + 15]);
-      nodeSums[node] = ((g0 + g1) + g2) + g3;
+  /** For every JVM; C2 turns the check into vector instructions, the sums stay single ones. */
+  static final class ArrayLeafSums implements LeafSums {
+    private final int[] bits = new int[BLOCK];
+
+    @Override
+    public boolean sum(float[] block, int nodes, double[] nodeSums) {
+      for (int node = 0; node < nodes; node++) {
+        int i = node * FAN_OUT;
+        double g0 = ((double) block[i] + block[i + 1]) + ((double) block[i + 2] + block[i + 3]);
+        double g1 = ((double) block[i + 4] + block[i + 5]) + ((double) block[i + 6] + block[i + 7]);
+        double g2 =
+            ((double) block[i + 8] + block[i + 9]) + ((double) block[i + 10] + block[i + 11]);
+        double g3 =
+            ((double) block[i + 12] + block[i + 13]) + ((double) block[i + 14] + block[i + 15]);
+        nodeSums[node] = ((g0 + g1) + g2) + g3;
+      }
+      int count = nodes * FAN_OUT;
+      MemorySegment.copy(MemorySegment.ofArray(block), ValueLayout.JAVA_INT, 0, bits, 0, count);
+      return signs(bits, count) >= 0;
+    }
+
+    /** The sign bit is set by negative values, and by the addition for infinity and NaN. */
+    private static int signs(int[] bits, int count) {
+      int signs = 0;
+      for (int i = 0; i < count; i++) {
+        signs |= bits[i] | (bits[i] + 0x00800000);
+      }
+      return signs;
     }
   }
 
@@ -634,20 +669,6 @@ public final class SumTree implements AutoCloseable {
    *
    * @param bits scratch, as long as values
    */
-  private static void checkValues(long first, int count, float[] values, int[] bits) {
-    MemorySegment.copy(MemorySegment.ofArray(values), ValueLayout.JAVA_INT, 0, bits, 0, count);
-    int signs = 0;
-    for (int i = 0; i < count; i++) {
-      // The sign bit is set by negative values, and by the addition for infinity and NaN.
-      signs |= bits[i] | (bits[i] + 0x00800000);
-    }
-    if (signs < 0) {
-      for (int i = 0; i < count; i++) {
-        checkValue(first + i, values[i]);
-      }
-    }
-  }
-
   private static long parents(long nodes) {
     return (nodes + FAN_OUT - 1) >>> LOG_FAN_OUT;
   }

@@ -32,6 +32,7 @@ public final class SamplerBench implements Bench {
       double aliasRatio,
       double prefixRatio,
       double refreshOverRead,
+      double refreshOverReadWithoutVectorApi,
       Map<String, Double> refreshMillis,
       Map<String, Double> stepNanosWithRefresh,
       double rebuildOverSum,
@@ -102,6 +103,7 @@ public final class SamplerBench implements Bench {
             alias / step,
             prefix / step,
             largest.refreshNanos() / largest.readNanos(),
+            largest.plainRefreshNanos() / largest.readNanos(),
             refreshes,
             withRefresh,
             rebuild,
@@ -135,6 +137,10 @@ public final class SamplerBench implements Bench {
     out.printf(Locale.ROOT, "alias tables, over our step       %.0f%n", result.aliasRatio);
     out.printf(Locale.ROOT, "prefix sums, over our step        %.0f%n", result.prefixRatio);
     out.printf(Locale.ROOT, "refresh, over reading its bytes   %.2f%n", result.refreshOverRead);
+    out.printf(
+        Locale.ROOT,
+        "the same without the Vector API   %.2f%n",
+        result.refreshOverReadWithoutVectorApi);
     out.printf(Locale.ROOT, "rebuild, over summing the leaves  %.2f%n", result.rebuildOverSum);
     out.printf(Locale.ROOT, "training the set                  %.1f ms%n", result.trainSetMillis);
     out.printf(

@@ -17,6 +17,7 @@ import java.util.SplittableRandom;
  * @param stepNanosWithRefresh mean over whole periods from refresh to refresh, with all that
  *     happens in them, waiting for the set's training included; median over periods
  * @param refreshNanos the longer time of a draw that applies a set already trained, median
+ * @param plainRefreshNanos the same without the Vector API
  * @param readNanos reading as many bytes as a refresh reads or writes, with as many threads, median
  * @param bytesPerExample off the Java heap
  */
@@ -24,11 +25,15 @@ record StepTimes(
     double stepNanos,
     double stepNanosWithRefresh,
     double refreshNanos,
+    double plainRefreshNanos,
     double readNanos,
     double bytesPerExample) {
   private static final int M = 128;
   private static final int CLASSES = 10;
   private static final int RECORDS = 20_000;
+
+  /** Set to false, this keeps the sampler from using the Vector API. */
+  private static final String VECTORS = "rais.sampling.vectors";
 
   /** Minibatches from one refresh to the next. */
   private static final int PERIOD = Math.ceilDiv(RECORDS, M);
@@ -76,23 +81,32 @@ record StepTimes(
       double step = median(steps);
 
       double[] refreshes = new double[repetitions];
+      double[] plainRefreshes = new double[repetitions];
       double[] reads = new double[repetitions];
       long bytes = sampler.offHeapBytes();
       try (Arena arena = Arena.ofShared()) {
         MemorySegment memory = arena.allocate(bytes + (long) Integer.BYTES * n, 64);
         for (int r = 0; r < repetitions; r++) {
-          for (int t = 0; t < PERIOD - 1; t++) {
-            run.step();
-          }
-          pause(); // the set's training ends meanwhile, so that the draw need not wait for it
-          refreshes[r] = run.step() - step;
+          refreshes[r] = run.refreshNanos() - step;
+          pause(); // as before a refresh: cores that slept begin slowly
           long start = System.nanoTime();
           Reading.sumOfLongs(memory);
           reads[r] = System.nanoTime() - start;
         }
       }
+      // Not in turns: C2 would compile the loops for both ways, and no user runs both.
+      System.setProperty(VECTORS, "false");
+      for (int r = 0; r < repetitions; r++) {
+        plainRefreshes[r] = run.refreshNanos() - step;
+      }
+      System.clearProperty(VECTORS);
       return new StepTimes(
-          step, median(periods), median(refreshes), median(reads), (double) bytes / n);
+          step,
+          median(periods),
+          median(refreshes),
+          median(plainRefreshes),
+          median(reads),
+          (double) bytes / n);
     }
   }
 
@@ -129,6 +143,15 @@ record StepTimes(
       Minibatch batch = sampler.draw(M);
       sampler.observe(batch, observation);
       return System.nanoTime() - start;
+    }
+
+    /** A period; returns the nanoseconds of its last step, the one that refreshes. */
+    long refreshNanos() {
+      for (int t = 0; t < PERIOD - 1; t++) {
+        step();
+      }
+      pause(); // the set's training ends meanwhile, so that the draw need not wait for it
+      return step();
     }
 
     /** Steps up to and including the next refresh. */
