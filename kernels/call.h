@@ -35,6 +35,9 @@ class Call {
   // Null or aligned.
   Call& nullable(const char* argument, const void* pointer, size_t alignment) noexcept;
 
+  // RAIS_FLOAT32 or RAIS_BFLOAT16.
+  Call& elementType(const char* argument, int32_t dtype) noexcept;
+
   // Fails with RAIS_UNSUPPORTED unless supported.
   Call& supported(bool supported, const char* what) noexcept;
 

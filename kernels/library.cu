@@ -67,6 +67,13 @@ Call& Call::nullable(const char* argument, const void* pointer, size_t alignment
   return *this;
 }
 
+Call& Call::elementType(const char* argument, int32_t dtype) noexcept {
+  if (ok() && dtype != RAIS_FLOAT32 && dtype != RAIS_BFLOAT16) {
+    fail(RAIS_UNSUPPORTED, "%s must be RAIS_FLOAT32 or RAIS_BFLOAT16, but is %d", argument, dtype);
+  }
+  return *this;
+}
+
 Call& Call::supported(bool supported, const char* what) noexcept {
   if (ok() && !supported) {
     fail(RAIS_UNSUPPORTED, "%s", what);

@@ -205,6 +205,41 @@ RAIS_API int32_t rais_sgd(rais_stream stream, int64_t count, float* w, float* u,
                           const float* learning_rate, float momentum, float weight_decay,
                           uint16_t* w_bfloat16, double* gradient_squared_norm, void* workspace);
 
+/*
+ * A normalised batch of chosen images of a byte data set, varied at random (Java: Augmentation has
+ * the formulas; Backend.gather). Slot j gets image indices[j], shifted, mirrored and with a square
+ * cut out as the Philox block of (seed, random_stream) at (*iteration, j) says; value k of channel
+ * c = k mod channels is byte * scale[c] + shift[c], rounded after the product and after the sum,
+ * and 0 where the square is. All bits are those of the Java class; bfloat16 is that float rounded
+ * to nearest even.
+ *
+ * An index outside [0, count) gives an image of NaNs and the label INT32_MIN.
+ *
+ * count           images n of the data set, at least 1
+ * height, width   of an image, from 1 to 65535
+ * channels        values of a pixel; an image has 2^30 values at most
+ * images          [n, height, width, channels]
+ * labels          [n]; nullable if batch_labels is
+ * rows            images m of the batch, from 1 to RAIS_MAX_DRAWS
+ * indices         [m]
+ * scale, shift    [channels]
+ * padding         largest shift, in pixels, from 0 to 65535
+ * flip            1 to mirror half of the images, 0 for none
+ * cutout          side of the square, from 0 (none) to 65535
+ * random_stream   Java: Streams.AUGMENTATION
+ * iteration       [1] in device memory; nullable if padding, flip and cutout are 0
+ * dtype           RAIS_FLOAT32 or RAIS_BFLOAT16: type of batch
+ * batch           dtype [m, height, width, channels]; fast if aligned to 16
+ * batch_labels    [m] the images' labels; nullable
+ */
+RAIS_API int32_t rais_gather_augment(rais_stream stream, int64_t count, int32_t height,
+                                     int32_t width, int32_t channels, const uint8_t* images,
+                                     const int32_t* labels, int32_t rows, const int32_t* indices,
+                                     const float* scale, const float* shift, int32_t padding,
+                                     int32_t flip, int32_t cutout, int64_t seed,
+                                     int32_t random_stream, const int64_t* iteration, int32_t dtype,
+                                     void* batch, int32_t* batch_labels);
+
 #ifdef __cplusplus
 }
 #endif

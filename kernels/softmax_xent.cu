@@ -404,8 +404,7 @@ int32_t rais_softmax_xent(rais_stream stream, int32_t rows, int32_t classes, int
   size_t elementBytes = dtype == RAIS_FLOAT32 ? sizeof(float) : sizeof(__nv_bfloat16);
   call.inRange("rows", int64_t{rows}, 1, int64_t{INT32_MAX})
       .inRange("classes", int64_t{classes}, 2, int64_t{RAIS_MAX_CLASSES})
-      .supported(dtype == RAIS_FLOAT32 || dtype == RAIS_BFLOAT16,
-                 "dtype must be RAIS_FLOAT32 or RAIS_BFLOAT16")
+      .elementType("dtype", dtype)
       .pointer("logits", logits, elementBytes)
       .pointer("labels", labels, alignof(int32_t))
       .inRange("ignored_label", int64_t{ignored_label}, int64_t{INT32_MIN}, int64_t{-1})

@@ -4,7 +4,7 @@ find_package(Threads REQUIRED)
 set(warnings -Wall -Wextra -Werror)
 set_source_files_properties(${sources} ${exact_sources} PROPERTIES
   LANGUAGE CXX
-  COMPILE_OPTIONS "-xc++;-Wno-unknown-pragmas;-ffp-contract=off")
+  COMPILE_OPTIONS "-xc++;-Wno-unknown-pragmas;-ffp-contract=off;-fno-strict-aliasing")
 
 add_library(rais_host_objects OBJECT
   ${sources} ${exact_sources}
@@ -30,7 +30,14 @@ if(BUILD_TESTING)
   target_compile_options(rais_header_is_c PRIVATE -std=c99 -pedantic ${warnings})
 
   # A test is one program: tests/kernels/NAME_test.cpp.
-  foreach(name cuda_on_host philox_feistel softmax_xent sum_tree sgd)
+  foreach(name
+      cuda_on_host
+      divide
+      gather_augment
+      philox_feistel
+      sgd
+      softmax_xent
+      sum_tree)
     add_executable(${name}_test ${tests}/${name}_test.cpp)
     target_link_libraries(${name}_test PRIVATE rais_host_objects)
     target_compile_options(${name}_test PRIVATE ${warnings} -Wno-unknown-pragmas -ffp-contract=off)

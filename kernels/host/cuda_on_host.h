@@ -394,6 +394,9 @@ inline double __longlong_as_double(long long x) {
 struct __nv_bfloat16 {
   uint16_t bits;
 };
+struct alignas(4) __nv_bfloat162 {
+  __nv_bfloat16 x, y;
+};
 
 // Rounds to nearest, ties to even; any NaN becomes 0x7FFF, as on the device.
 inline __nv_bfloat16 __float2bfloat16_rn(float x) {
@@ -404,6 +407,9 @@ inline __nv_bfloat16 __float2bfloat16_rn(float x) {
   return {static_cast<uint16_t>((bits + 0x7FFF + (bits >> 16 & 1)) >> 16)};
 }
 inline __nv_bfloat16 __float2bfloat16(float x) { return __float2bfloat16_rn(x); }
+inline __nv_bfloat162 __floats2bfloat162_rn(float x, float y) {
+  return {__float2bfloat16_rn(x), __float2bfloat16_rn(y)};
+}
 inline float __bfloat162float(__nv_bfloat16 x) {
   return __uint_as_float(static_cast<unsigned>(x.bits) << 16);
 }
