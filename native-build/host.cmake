@@ -2,9 +2,14 @@
 find_package(Threads REQUIRED)
 
 set(warnings -Wall -Wextra -Werror)
+
+# On a device a misaligned access ends the kernel: so it does here, see cuda_on_host.cpp. Memory may
+# be read in units of another type than it was written in.
+set(device_like -fsanitize=alignment -fno-strict-aliasing)
+
 set_source_files_properties(${sources} ${exact_sources} PROPERTIES
   LANGUAGE CXX
-  COMPILE_OPTIONS "-xc++;-Wno-unknown-pragmas;-ffp-contract=off;-fno-strict-aliasing")
+  COMPILE_OPTIONS "-xc++;-Wno-unknown-pragmas;-ffp-contract=off;${device_like}")
 
 add_library(rais_host_objects OBJECT
   ${sources} ${exact_sources}
@@ -40,7 +45,8 @@ if(BUILD_TESTING)
       sum_tree)
     add_executable(${name}_test ${tests}/${name}_test.cpp)
     target_link_libraries(${name}_test PRIVATE rais_host_objects)
-    target_compile_options(${name}_test PRIVATE ${warnings} -Wno-unknown-pragmas -ffp-contract=off)
+    target_compile_options(${name}_test PRIVATE
+      ${warnings} -Wno-unknown-pragmas -ffp-contract=off ${device_like})
     add_test(NAME ${name} COMMAND ${name}_test)
   endforeach()
 
@@ -49,7 +55,7 @@ if(BUILD_TESTING)
     ${tests}/cuda_on_host_test.cpp ${kernels}/host/cuda_on_host.cpp ${kernels}/host/fault.cpp)
   target_include_directories(cuda_on_host_portable_test PRIVATE ${kernels})
   target_compile_definitions(cuda_on_host_portable_test PRIVATE CUDA_ON_HOST_UCONTEXT)
-  target_compile_options(cuda_on_host_portable_test PRIVATE -Wno-unknown-pragmas)
+  target_compile_options(cuda_on_host_portable_test PRIVATE -Wno-unknown-pragmas ${device_like})
   target_link_libraries(cuda_on_host_portable_test PRIVATE Threads::Threads)
   add_test(NAME cuda_on_host_portable COMMAND cuda_on_host_portable_test)
 

@@ -695,6 +695,12 @@ void failWithIllegalAddress(const char* format, ...) {
   worker->failWith(cudaErrorIllegalAddress, format, arguments);
 }
 
+[[noreturn]] static void failWithMisalignedAddress(const char* format, ...) {
+  va_list arguments;
+  va_start(arguments, format);
+  worker->failWith(cudaErrorMisalignedAddress, format, arguments);
+}
+
 char* emergencyStackTop() { return worker == nullptr ? nullptr : worker->emergencyStackTop(); }
 
 void setSchedule(uint64_t seed) { schedule() = seed; }
@@ -749,6 +755,26 @@ void launch(const char* kernel, const char* launcher, dim3 grid, dim3 block, siz
 }
 
 }  // namespace cuda_on_host
+
+// What kernels compiled with -fsanitize=alignment call before an access to a misaligned address; in
+// UBSan's library it would print a message. The names are the compilers'.
+struct UbsanTypeMismatch {
+  const char* file;
+  uint32_t line;
+  uint32_t column;
+  const void* type;
+  unsigned char logAlignment;
+  unsigned char access;  // 0 for a load, 1 for a store
+};
+
+extern "C" void __ubsan_handle_type_mismatch_v1(const UbsanTypeMismatch* where, uintptr_t address) {
+  if (cuda_on_host::self != nullptr) {
+    cuda_on_host::failWithMisalignedAddress(
+        "misaligned %s at %p, which must be aligned to %d bytes, at %s:%u",
+        where->access == 0 ? "read" : "write", reinterpret_cast<void*>(address),
+        1 << where->logAlignment, where->file, where->line);
+  }
+}
 
 cudaError_t cudaGetLastError() {
   cudaError_t error = cuda_on_host::lastError;

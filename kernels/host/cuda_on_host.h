@@ -420,6 +420,7 @@ enum cudaError_t {
   cudaSuccess = 0,
   cudaErrorInvalidConfiguration = 9,
   cudaErrorIllegalAddress = 700,
+  cudaErrorMisalignedAddress = 716,
   cudaErrorLaunchFailure = 719,
 };
 

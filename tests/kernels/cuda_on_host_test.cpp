@@ -374,6 +374,27 @@ void leavingABufferIsAnError() {
   }
 }
 
+__global__ void copyFour(float* to, const float* from) {
+  *reinterpret_cast<float4*>(to) = *reinterpret_cast<const float4*>(from);
+}
+
+void misalignedAccessesAreErrors() {
+  where = "alignment";
+  Buffer<float> to(8, "to");
+  Buffer<float> from(8, "from");
+  from.fill(1);
+  RAIS_LAUNCH(copyFour, 1, 1, 0, nullptr, to.data(), from.data() + 4);
+  CHECK(cudaGetLastError() == cudaSuccess);
+  CHECK(to[3] == 1);
+  RAIS_LAUNCH(copyFour, 1, 1, 0, nullptr, to.data(), from.data() + 2);
+  CHECK(cudaGetLastError() == cudaErrorMisalignedAddress);
+  RAIS_LAUNCH(copyFour, 1, 1, 0, nullptr, to.data() + 1, from.data());
+  std::string text = errorText();
+  CHECK_CONTAINS(text, "kernel copyFour of misalignedAccessesAreErrors, block (0, 0, 0), thread");
+  CHECK_CONTAINS(text, "misaligned write at 0x");
+  CHECK_CONTAINS(text, "which must be aligned to 16 bytes, at ");
+}
+
 void badLaunchesAreErrors() {
   where = "launches";
   RAIS_LAUNCH(twoBarriers, 1, 1025, 0, nullptr);
@@ -424,6 +445,7 @@ int main() {
     leavingABufferIsAnError();
   });
   bfloat16RoundsToNearestEven();
+  misalignedAccessesAreErrors();
   badLaunchesAreErrors();
   otherSchedulesShowRaces();
   return finish();
