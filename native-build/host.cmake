@@ -3,13 +3,13 @@ find_package(Threads REQUIRED)
 
 set(warnings -Wall -Wextra -Werror)
 
-# On a device a misaligned access ends the kernel: so it does here, see cuda_on_host.cpp. Memory may
-# be read in units of another type than it was written in.
-set(device_like -fsanitize=alignment -fno-strict-aliasing)
-
+# As on a device, nothing is contracted that is exact there, a misaligned access ends the kernel (see
+# cuda_on_host.cpp), and memory may be read in units of another type than it was written in.
+set(device_like
+  -Wno-unknown-pragmas -ffp-contract=off -fsanitize=alignment -fno-strict-aliasing)
+set(kernel_options -xc++ ${device_like})
 set_source_files_properties(${sources} ${exact_sources} PROPERTIES
-  LANGUAGE CXX
-  COMPILE_OPTIONS "-xc++;-Wno-unknown-pragmas;-ffp-contract=off;${device_like}")
+  LANGUAGE CXX COMPILE_OPTIONS "${kernel_options}")
 
 add_library(rais_host_objects OBJECT
   ${sources} ${exact_sources}
@@ -43,10 +43,11 @@ if(BUILD_TESTING)
       sgd
       softmax_xent
       sum_tree)
-    add_executable(${name}_test ${tests}/${name}_test.cpp)
+    add_library(${name}_test_objects OBJECT ${tests}/${name}_test.cpp)
+    target_include_directories(${name}_test_objects PRIVATE ${kernels})
+    target_compile_options(${name}_test_objects PRIVATE ${warnings} ${device_like})
+    add_executable(${name}_test $<TARGET_OBJECTS:${name}_test_objects>)
     target_link_libraries(${name}_test PRIVATE rais_host_objects)
-    target_compile_options(${name}_test PRIVATE
-      ${warnings} -Wno-unknown-pragmas -ffp-contract=off ${device_like})
     add_test(NAME ${name} COMMAND ${name}_test)
   endforeach()
 
@@ -55,10 +56,12 @@ if(BUILD_TESTING)
     ${tests}/cuda_on_host_test.cpp ${kernels}/host/cuda_on_host.cpp ${kernels}/host/fault.cpp)
   target_include_directories(cuda_on_host_portable_test PRIVATE ${kernels})
   target_compile_definitions(cuda_on_host_portable_test PRIVATE CUDA_ON_HOST_UCONTEXT)
-  target_compile_options(cuda_on_host_portable_test PRIVATE -Wno-unknown-pragmas ${device_like})
+  target_compile_options(cuda_on_host_portable_test PRIVATE ${device_like})
   target_link_libraries(cuda_on_host_portable_test PRIVATE Threads::Threads)
   add_test(NAME cuda_on_host_portable COMMAND cuda_on_host_portable_test)
 
   add_test(NAME symbols
     COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/check-symbols $<TARGET_FILE:rais_kernels_host> ${symbols})
+
+  include(mutants.cmake)
 endif()

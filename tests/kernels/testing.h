@@ -2,7 +2,10 @@
 // elements, runs under several schedules. A program ends with 0 only if checks were made and held.
 #pragma once
 
+#include <unistd.h>
+
 #include <cmath>
+#include <cstdarg>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -20,10 +23,37 @@ inline long checks = 0;
 inline long failures = 0;
 inline std::string where;  // what is being tested, for messages
 
+// With RAIS_STOP_AFTER=seconds in the environment, a program ends at its first failure, and by
+// SIGALRM after so long: for runs of broken kernels, which are expected to fail or to hang.
+inline const bool stopsAtFailure = [] {
+  const char* seconds = getenv("RAIS_STOP_AFTER");
+  if (seconds != nullptr) {
+    alarm(static_cast<unsigned>(atoi(seconds)));
+  }
+  return seconds != nullptr;
+}();
+
+// Counts a failure and says where it is; what is wrong follows, in printf's format.
+inline void failed(int line, const char* format, ...) __attribute__((format(printf, 2, 3)));
+inline void failed(int line, const char* format, ...) {
+  if (failures++ >= 20) {
+    return;
+  }
+  fprintf(stderr, "line %d: %s: ", line, where.c_str());
+  va_list values;
+  va_start(values, format);
+  vfprintf(stderr, format, values);
+  va_end(values);
+  fprintf(stderr, "\n");
+  if (stopsAtFailure) {
+    _exit(1);
+  }
+}
+
 inline void check(bool holds, const char* text, int line) {
   checks++;
-  if (!holds && failures++ < 20) {
-    fprintf(stderr, "line %d: %s: %s\n", line, where.c_str(), text);
+  if (!holds) {
+    failed(line, "%s", text);
   }
 }
 
@@ -34,23 +64,23 @@ inline void checkClose(double actual, double expected, double relative, double a
                    ? std::isnan(actual)
                    : actual == expected ||
                          std::fabs(actual - expected) <= absolute + relative * std::fabs(expected);
-  if (!close && failures++ < 20) {
-    fprintf(stderr, "line %d: %s: is %.9g, expected %.9g\n", line, where.c_str(), actual, expected);
+  if (!close) {
+    failed(line, "is %.9g, expected %.9g", actual, expected);
   }
 }
 
 inline void checkEqual(uint64_t actual, uint64_t expected, int line) {
   checks++;
-  if (actual != expected && failures++ < 20) {
-    fprintf(stderr, "line %d: %s: is 0x%llx, expected 0x%llx\n", line, where.c_str(),
-            static_cast<unsigned long long>(actual), static_cast<unsigned long long>(expected));
+  if (actual != expected) {
+    failed(line, "is 0x%llx, expected 0x%llx", static_cast<unsigned long long>(actual),
+           static_cast<unsigned long long>(expected));
   }
 }
 
 inline void checkContains(const std::string& text, const char* part, int line) {
   checks++;
-  if (text.find(part) == std::string::npos && failures++ < 20) {
-    fprintf(stderr, "line %d: %s: \"%s\" lacks \"%s\"\n", line, where.c_str(), text.c_str(), part);
+  if (text.find(part) == std::string::npos) {
+    failed(line, "\"%s\" lacks \"%s\"", text.c_str(), part);
   }
 }
 
