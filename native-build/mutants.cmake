@@ -1,12 +1,12 @@
 # Broken kernels, to show that the tests notice. Every mutant of tests/kernels/mutations/ becomes a
-# copy of kernels/ with one change, and a program of its test that must fail. Built by the target
-# "mutants" only; check-mutants runs them.
+# copy of kernels/ with one change, and a program of its test that must fail. Built by the targets
+# "mutants" and "mutants_quick" only; check-mutants runs them.
 file(GLOB lists CONFIGURE_DEPENDS ${tests}/mutations/*.mutants)
 file(GLOB originals CONFIGURE_DEPENDS ${kernels}/*.h ${kernels}/*.cuh ${kernels}/*.cu)
 set(mutate ${CMAKE_CURRENT_SOURCE_DIR}/mutate)
 set(mutants_folder ${CMAKE_BINARY_DIR}/mutants)
 
-function(add_mutant list name compile test)
+function(add_mutant list name compile test quick)
   get_filename_component(group ${list} NAME_WE)
   set(copy ${mutants_folder}/${group}/${name})
   list(TRANSFORM originals REPLACE "^.*/" "${copy}/" OUTPUT_VARIABLE copies)
@@ -43,6 +43,9 @@ function(add_mutant list name compile test)
   set_target_properties(${program} PROPERTIES
     OUTPUT_NAME program RUNTIME_OUTPUT_DIRECTORY ${copy} POSITION_INDEPENDENT_CODE OFF)
   add_dependencies(mutants ${program})
+  if(quick)
+    add_dependencies(mutants_quick ${program})
+  endif()
 endfunction()
 
 # Most run too shortly to gain by -O2. A mutation may leave a variable unused.
@@ -54,10 +57,12 @@ target_precompile_headers(mutant_header PRIVATE ${kernels}/host/cuda_on_host.h)
 set_target_properties(mutant_header PROPERTIES POSITION_INDEPENDENT_CODE OFF)  # as the programs
 
 add_custom_target(mutants)
+add_custom_target(mutants_quick)
 set(index "")
 foreach(list ${lists})
   set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${list})
   get_filename_component(group ${list} NAME_WE)
+  set(quick TRUE TRUE TRUE)  # the first three
   file(STRINGS ${list} lines REGEX "^(file|compile|test|mutant) ")
   foreach(line ${lines})
     string(REGEX MATCH "^([a-z]+) (.*)$" line "${line}")
@@ -69,8 +74,9 @@ foreach(list ${lists})
       if(NOT TARGET ${test}_test)
         message(FATAL_ERROR "${list}: mutant ${mutant}: there is no test \"${test}\"")
       endif()
-      add_mutant(${list} ${mutant} "${compile}" ${test})
-      string(APPEND index "${group}/${mutant} ${test}_test\n")
+      list(POP_FRONT quick is_quick)
+      add_mutant(${list} ${mutant} "${compile}" ${test} "${is_quick}")
+      string(APPEND index "${group}/${mutant} ${test}_test ${is_quick}\n")
     endif()
   endforeach()
 endforeach()

@@ -121,6 +121,28 @@ void isTheDefinition(const Options& o) {
   }
 }
 
+// The label in every rank of ten classes, alone and among equals.
+void ranksGiveFlags() {
+  where = "ranks";
+  constexpr size_t K = 10;
+  Buffer<float> logits(2 * K * K, "logits"), losses(2 * K, "losses"), norms(2 * K, "norms");
+  Buffer<int32_t> labels(2 * K, "labels");
+  Buffer<uint8_t> correctness(2 * K, "correctness");
+  for (size_t j = 0; j < 2 * K; j++) {
+    labels[j] = static_cast<int32_t>(j % K);
+    for (size_t k = 0; k < K; k++) {
+      logits[j * K + k] = j < K ? -static_cast<float>(k) : 1;
+    }
+  }
+  CHECK_OK(rais_softmax_xent(nullptr, 2 * K, K, RAIS_FLOAT32, logits.data(), labels.data(),
+                             kIgnored, nullptr, nullptr, 1, 0, losses.data(), norms.data(), nullptr,
+                             correctness.data()));
+  for (size_t j = 0; j < 2 * K; j++) {
+    size_t rank = j % K;
+    CHECK_EQUAL(correctness[j], rank == 0 ? RAIS_TOP_1 | RAIS_TOP_5 : rank < 5 ? RAIS_TOP_5 : 0);
+  }
+}
+
 void badRowsAreNaN() {
   for (int classes : {3, 2000}) {
     where = "bad rows of " + std::to_string(classes);
@@ -164,7 +186,8 @@ void badArgumentsAreNamed() {
   CHECK_CONTAINS(rais_last_error(),
                  "rais_softmax_xent(rows=4, classes=1, dtype=0): classes must be in 2..200000, but "
                  "is 1");
-  CHECK(call(0, 4, 0, x.data(), -1, 0) == RAIS_INVALID_ARGUMENT);
+  CHECK(call(0, 1, 0, x.data(), -1, 0) == RAIS_INVALID_ARGUMENT);
+  CHECK_CONTAINS(rais_last_error(), "rows must be in");  // the first of two
   CHECK(call(4, 4, 7, x.data(), -1, 0) == RAIS_UNSUPPORTED);
   CHECK(call(4, 4, 0, nullptr, -1, 0) == RAIS_INVALID_ARGUMENT);
   CHECK_CONTAINS(rais_last_error(), "logits must not be null");
@@ -189,6 +212,7 @@ int main() {
         isTheDefinition({5, classes, bfloat16, true, true, false, false, 0.1f});
       }
       isTheDefinition({5, classes, false, true, false, true, false, 0, 4, 0, 1});
+      isTheDefinition({5, classes, false, true, false, false, false, 0, 4, 0, 1});
       for (double margin : {12.0, 40.0, 70.0, -30.0}) {
         isTheDefinition({5, classes, false, true, false, true, false, 0, 4, margin});
       }
@@ -196,6 +220,7 @@ int main() {
   });
   isTheDefinition({2, 200'000});
   isTheDefinition({2, 199'999, true});
+  ranksGiveFlags();
   badRowsAreNaN();
   badArgumentsAreNamed();
   return finish();

@@ -93,14 +93,16 @@ void isJavas() {
   }
 }
 
-// Above the size from which levels get launches of their own; sums against a plain loop.
+// Above the size from which levels get launches of their own; sums against a plain loop. Leaves of
+// very different sizes, so that every order of summation gives other bits.
 void largeTreesAreSums() {
   constexpr int64_t n = 1'200'003;
   where = "large tree";
   Tree tree(n);
   Random random(5);
   for (int64_t i = 0; i < n; i++) {
-    tree.leaves[static_cast<size_t>(i)] = static_cast<float>(random.uniform());
+    tree.leaves[static_cast<size_t>(i)] =
+        std::ldexp(static_cast<float>(random.uniform()), random.below(80) - 40);
   }
   CHECK_OK(rais_sum_tree_build(nullptr, n, tree.leaves.data(), tree.sums.data(), nullptr));
   rais::TreeShape shape = rais::treeShape(n);
@@ -120,7 +122,11 @@ void largeTreesAreSums() {
     CHECK(std::memcmp(&sums[0], &tree.sums[offset], sums.size() * sizeof(double)) == 0);
     below = sums;
   }
-  CHECK_CLOSE(tree.total(), n / 2.0, 1e-2, 0);
+  long double total = 0;
+  for (size_t i = 0; i < tree.leaves.count(); i++) {
+    total += tree.leaves[i];
+  }
+  CHECK_CLOSE(tree.total(), static_cast<double>(total), 1e-14, 0);
 }
 
 void badLeavesAreCountedAndNeverDrawn() {
@@ -136,15 +142,16 @@ void badLeavesAreCountedAndNeverDrawn() {
   CHECK_EQUAL(invalid[0], 13);
   CHECK_CLOSE(tree.total(), 97, 0, 0);
 
-  std::vector<int32_t> indices = {7, 100, -1, 7, 8, 7};
-  std::vector<float> values = {5, 1, 1, NAN, 2, 4};
+  std::vector<int32_t> indices = {7, 100, -1, 7, 8, 7, 9, 9};
+  std::vector<float> values = {5, 1, 1, NAN, 2, 4, 1, -1};
   Buffer<int32_t> deviceIndices(indices, "indices");
   Buffer<float> deviceValues(values, "values");
-  CHECK_OK(rais_sum_tree_update(nullptr, 100, tree.leaves.data(), tree.sums.data(), 6,
+  CHECK_OK(rais_sum_tree_update(nullptr, 100, tree.leaves.data(), tree.sums.data(), 8,
                                 deviceIndices.data(), deviceValues.data(), invalid.data()));
-  CHECK_EQUAL(invalid[0], 16);
+  CHECK_EQUAL(invalid[0], 17);
   CHECK_CLOSE(tree.leaves[7], 4, 0, 0);  // the last of three
-  CHECK_CLOSE(tree.total(), 97 - 2 + 2 + 4, 0, 0);
+  CHECK_CLOSE(tree.leaves[9], 0, 0, 0);  // the last of two is invalid
+  CHECK_CLOSE(tree.total(), 97 - 3 + 2 + 4, 0, 0);
 }
 
 void treesOfZerosDrawNothing() {
