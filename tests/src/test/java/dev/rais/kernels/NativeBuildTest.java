@@ -1,19 +1,26 @@
 package dev.rais.kernels;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
-import java.io.File;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Arrays;
+import java.security.MessageDigest;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.stream.Stream;
+import java.util.zip.ZipEntry;
+import java.util.zip.ZipFile;
 import org.junit.jupiter.api.Test;
 
 /**
- * Builds the CUDA kernels for the host and runs their C++ tests there; where nvcc is installed it
- * also compiles them for a GPU, and checks exported symbols and PTX.
+ * Builds the CUDA kernels for the host, runs their C++ tests there, and shows that those notice
+ * broken kernels; where nvcc is installed it also compiles the kernels for GPUs, and checks
+ * exported symbols, PTX and the jar they come in.
  */
 class NativeBuildTest {
   private static final Path ROOT = root();
@@ -29,37 +36,69 @@ class NativeBuildTest {
 
   @Test
   void theKernelsPassTheirTestsOnTheHost() throws Exception {
-    assumeBuildTools();
-    String log = build("host");
+    assumePossible("host");
+    String log = build("host", "--test");
+    assertTrue(log.contains("100% tests passed, 0 tests failed"), log);
+  }
+
+  /** With {@code -Drais.test.mutants=all} not three mutants of each source, but all of them. */
+  @Test
+  void theKernelsTestsNoticeBrokenKernels() throws Exception {
+    assumePossible("host");
+    boolean all = System.getProperty("rais.test.mutants", "quick").equals("all");
+    String log = build("host", all ? "--mutants" : "--mutants=quick");
+    assertTrue(log.contains(" mutants caught, 0 NOT caught"), log);
+  }
+
+  @Test
+  void theKernelsCompileForGpus() throws Exception {
+    assumePossible("cuda");
+    // The preset of the jar: one compilation serves both.
+    String log = build("cuda", "--test");
     assertTrue(log.contains("100% tests passed, 0 tests failed"), log);
   }
 
   @Test
-  void theKernelsCompileForAGpu() throws Exception {
-    assumeBuildTools();
-    assumeTrue(
-        onPath("nvcc") || Files.isExecutable(Path.of("/usr/local/cuda/bin/nvcc")),
-        "nvcc is not installed");
-    String log = build("cuda-ci");
-    assertTrue(log.contains("100% tests passed, 0 tests failed"), log);
+  void theJarHasTheLibraryAndItsChecksum() throws Exception {
+    Path folder = ROOT.resolve("native-build/target");
+    List<Path> jars;
+    try (Stream<Path> files = Files.isDirectory(folder) ? Files.list(folder) : Stream.empty()) {
+      jars = files.filter(file -> file.toString().endsWith("-linux-x86_64.jar")).toList();
+    }
+    assumeTrue(!jars.isEmpty(), "the jar of the kernels was not built");
+    assertEquals(1, jars.size(), jars.toString());
+    try (ZipFile jar = new ZipFile(jars.getFirst().toFile())) {
+      String name = "librais_kernels.so";
+      byte[] library = read(jar, "META-INF/rais/linux-x86_64/" + name);
+      byte[] checksum = read(jar, "META-INF/rais/linux-x86_64/" + name + ".sha256");
+      byte[] digest = MessageDigest.getInstance("SHA-256").digest(library);
+      assertEquals(
+          HexFormat.of().formatHex(digest) + "  " + name + "\n",
+          new String(checksum, StandardCharsets.US_ASCII));
+      assertEquals("\177ELF", new String(library, 0, 4, StandardCharsets.ISO_8859_1));
+    }
   }
 
-  private static void assumeBuildTools() {
-    assumeTrue(onPath("cmake"), "CMake is not installed");
-    assumeTrue(onPath("c++"), "there is no C++ compiler");
-    assumeTrue(onPath("ninja") || onPath("make"), "neither Ninja nor make is installed");
+  private static byte[] read(ZipFile jar, String name) throws IOException {
+    ZipEntry entry = jar.getEntry(name);
+    assertNotNull(entry, jar.getName() + " lacks " + name);
+    return jar.getInputStream(entry).readAllBytes();
   }
 
-  private static boolean onPath(String program) {
-    return Arrays.stream(System.getenv("PATH").split(File.pathSeparator))
-        .anyMatch(folder -> Files.isExecutable(Path.of(folder, program)));
+  private static void assumePossible(String preset) throws Exception {
+    String missing = build(preset, "--missing").strip();
+    assumeTrue(missing.isEmpty(), missing);
   }
 
-  private static String build(String preset) throws IOException, InterruptedException {
+  private static String build(String... arguments) throws IOException, InterruptedException {
     Path log = Files.createTempFile("native-build", ".log");
     try {
       Process process =
-          new ProcessBuilder(ROOT.resolve("native-build/build").toString(), preset, "--test")
+          new ProcessBuilder(
+                  Stream.concat(
+                          Stream.of(ROOT.resolve("native-build/build").toString()),
+                          Stream.of(arguments))
+                      .toList())
               .directory(ROOT.toFile())
               .redirectErrorStream(true)
               .redirectOutput(log.toFile())
