@@ -92,6 +92,9 @@ inline bool alignedTo(const void* pointer, size_t alignment) {
   return reinterpret_cast<uintptr_t>(pointer) % alignment == 0;
 }
 
+template <class T>
+constexpr int32_t kDtype = std::is_same_v<T, float> ? RAIS_FLOAT32 : RAIS_BFLOAT16;
+
 inline size_t elementBytes(int32_t dtype) {
   return dtype == RAIS_BFLOAT16 ? sizeof(__nv_bfloat16) : sizeof(float);
 }

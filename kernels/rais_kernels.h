@@ -49,6 +49,13 @@ extern "C" {
 #define RAIS_TOP_1 1
 #define RAIS_TOP_5 2
 
+/* Places of the counts of rais_evaluation_counts, and how many there are. */
+#define RAIS_COUNT_EXAMPLES 0
+#define RAIS_COUNT_TOP_1_ERRORS 1
+#define RAIS_COUNT_TOP_5_ERRORS 2
+#define RAIS_COUNT_NOT_FINITE 3
+#define RAIS_COUNTS 4
+
 /* Limits. */
 #define RAIS_MAX_CLASSES 200000
 #define RAIS_MAX_TREE_SIZE 2147483639
@@ -239,6 +246,143 @@ RAIS_API int32_t rais_gather_augment(rais_stream stream, int64_t count, int32_t 
                                      int32_t flip, int32_t cutout, int64_t seed,
                                      int32_t random_stream, const int64_t* iteration, int32_t dtype,
                                      void* batch, int32_t* batch_labels);
+
+/*
+ * y = x + bias for every row, then y = max(y, 0) if rectified; a NaN stays one.
+ *
+ * rows, channels   up to 2^30 and 2^24
+ * dtype            RAIS_FLOAT32 or RAIS_BFLOAT16: type of x and y
+ * x, y             dtype [rows, channels]; may be the same memory; fast if aligned to 16 and rows
+ *                  are multiples of 16 bytes
+ * bias             [channels]
+ * rectified        1 or 0
+ */
+RAIS_API int32_t rais_bias_relu(rais_stream stream, int32_t rows, int32_t channels, int32_t dtype,
+                                const void* x, const float* bias, int32_t rectified, void* y);
+
+/* Bytes of workspace that rais_bias_relu_backward needs; 0 if an argument is out of range. */
+RAIS_API int64_t rais_bias_relu_workspace_bytes(int32_t rows, int32_t channels, int32_t dtype);
+
+/*
+ * dx = dy where y > 0, else 0; dbias = the sums of dx over rows, in an order that depends on the
+ * shape and dtype alone.
+ *
+ * y           dtype [rows, channels], what rais_bias_relu gave; null if it was not rectified: then
+ *             dx = dy
+ * dy, dx      dtype [rows, channels]; may be the same memory; dx is nullable
+ * dbias       [channels]
+ * workspace   rais_bias_relu_workspace_bytes(rows, channels, dtype) bytes, aligned to 16
+ */
+RAIS_API int32_t rais_bias_relu_backward(rais_stream stream, int32_t rows, int32_t channels,
+                                         int32_t dtype, const void* y, const void* dy, void* dx,
+                                         float* dbias, void* workspace);
+
+/*
+ * Operations on count single elements, up to 2^39, of dtype RAIS_FLOAT32 or RAIS_BFLOAT16. Outputs
+ * may be the same memory as an input of the same type. Fast if all are aligned to 16.
+ *   rais_relu            y = max(x, 0); a NaN stays one
+ *   rais_relu_backward   dx = dy where y > 0, else 0
+ *   rais_add             y = a + b
+ *   rais_to_bfloat16     y = x rounded to nearest even; NaNs become 0x7FFF
+ *   rais_to_float32      y = x
+ */
+RAIS_API int32_t rais_relu(rais_stream stream, int64_t count, int32_t dtype, const void* x,
+                           void* y);
+RAIS_API int32_t rais_relu_backward(rais_stream stream, int64_t count, int32_t dtype, const void* y,
+                                    const void* dy, void* dx);
+RAIS_API int32_t rais_add(rais_stream stream, int64_t count, int32_t dtype, const void* a,
+                          const void* b, void* y);
+RAIS_API int32_t rais_to_bfloat16(rais_stream stream, int64_t count, const float* x, uint16_t* y);
+RAIS_API int32_t rais_to_float32(rais_stream stream, int64_t count, const uint16_t* x, float* y);
+
+/*
+ * Dropout (Java: Backend.dropout), the same bits: element i is kept, and multiplied by
+ * 1/(1 - rate), if word i mod 4 of the Philox block of (seed, random_stream) at (*iteration, i / 4)
+ * is at least rate * 2^32, rounded, at most 2^32 - 1; else it is 0. The same call with dy for x
+ * gives dx.
+ *
+ * count           up to 2^33
+ * dtype           RAIS_FLOAT32 or RAIS_BFLOAT16: type of x and y
+ * rate            in [0, 1)
+ * random_stream   Java: Streams.DROPOUT | layer << 8
+ * iteration       [1] in device memory
+ * x, y            dtype [count]; may be the same memory; fast if aligned to 16
+ */
+RAIS_API int32_t rais_dropout(rais_stream stream, int64_t count, int32_t dtype, const void* x,
+                              float rate, int64_t seed, int32_t random_stream,
+                              const int64_t* iteration, void* y);
+
+/*
+ * Max pooling with square, unpadded windows (Java: MaxPool), the same bits: y is the maximum of
+ * each window, winners where in it that is, row by row; among equals the first. A NaN wins if it is
+ * the first of its window, else it is passed over. Output rows: (height - kernel) / stride + 1,
+ * columns alike. The input has at most 2^31 - 1 elements.
+ *
+ * kernel    rows and columns of a window, from 1 to 16, not above height and width
+ * stride    step in both directions, at least 1
+ * dtype     RAIS_FLOAT32 or RAIS_BFLOAT16: type of x and y
+ * x         dtype [batch, height, width, channels]
+ * y         dtype [batch, output height, output width, channels]
+ * winners   as y
+ */
+RAIS_API int32_t rais_max_pool(rais_stream stream, int32_t batch, int32_t height, int32_t width,
+                               int32_t channels, int32_t kernel, int32_t stride, int32_t dtype,
+                               const void* x, void* y, uint8_t* winners);
+
+/* dx = the sum of dy over the windows that each input has won; shapes as for rais_max_pool. */
+RAIS_API int32_t rais_max_pool_backward(rais_stream stream, int32_t batch, int32_t height,
+                                        int32_t width, int32_t channels, int32_t kernel,
+                                        int32_t stride, int32_t dtype, const void* dy,
+                                        const uint8_t* winners, void* dx);
+
+/*
+ * Global average pooling: y[j, c] is the mean of x[j, s, c] over all positions s; backward,
+ * dx[j, s, c] = dy[j, c] / positions. batch * positions is at most 2^30, batch * channels below
+ * 2^31.
+ *
+ * dtype    RAIS_FLOAT32 or RAIS_BFLOAT16
+ * x, dx    dtype [batch, positions, channels]
+ * y, dy    dtype [batch, channels]
+ */
+RAIS_API int32_t rais_global_average_pool(rais_stream stream, int32_t batch, int32_t positions,
+                                          int32_t channels, int32_t dtype, const void* x, void* y);
+RAIS_API int32_t rais_global_average_pool_backward(rais_stream stream, int32_t batch,
+                                                   int32_t positions, int32_t channels,
+                                                   int32_t dtype, const void* dy, void* dx);
+
+/*
+ * Adds what an evaluation counts to sums in device memory. Examples with ignored_label are passed
+ * over. Losses that are not finite are summed like others, so that the sum shows them, and counted.
+ * Meant for a minibatch: one block does it all.
+ *
+ * rows            examples m, from 1 to RAIS_MAX_DRAWS
+ * classes         from 2 to RAIS_MAX_CLASSES
+ * losses          [m] and
+ * correctness     [m] as rais_softmax_xent gives them
+ * labels          [m]; one that is no class counts for no class
+ * ignored_label   a negative number
+ * loss_sum        [1] increased by the losses
+ * counts          [RAIS_COUNTS] increased by the numbers of examples, of those whose label has not
+ *                 the largest logit, of those whose label is not among the five largest, and of
+ *                 losses that are not finite
+ * class_counts    [classes, 2] increased by the numbers of examples of each class, and of those of
+ *                 them whose label has not the largest logit; nullable
+ */
+RAIS_API int32_t rais_evaluation_counts(rais_stream stream, int32_t rows, int32_t classes,
+                                        const float* losses, const uint8_t* correctness,
+                                        const int32_t* labels, int32_t ignored_label,
+                                        double* loss_sum, int64_t* counts, int64_t* class_counts);
+
+/*
+ * squared_norms[j] = sum over k of x[j, k]^2, summed in double.
+ *
+ * columns         up to 2^30
+ * dtype           RAIS_FLOAT32 or RAIS_BFLOAT16: type of x
+ * x               dtype [rows, columns]; fast if aligned to 16 and rows are multiples of 16 bytes
+ * squared_norms   [rows]
+ */
+RAIS_API int32_t rais_row_squared_norms(rais_stream stream, int32_t rows, int32_t columns,
+                                        int32_t dtype, const void* x, float* squared_norms);
 
 #ifdef __cplusplus
 }

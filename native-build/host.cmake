@@ -36,10 +36,17 @@ if(BUILD_TESTING)
 
   # A test is one program: tests/kernels/NAME_test.cpp.
   foreach(name
+      bias_relu
       cuda_on_host
       divide
+      dropout
+      elementwise
+      evaluation
       gather_augment
+      global_average_pool
+      max_pool
       philox_feistel
+      row_norms
       sgd
       softmax_xent
       sum_tree)

@@ -133,6 +133,45 @@ class Buffer {
   size_t count_;
 };
 
+// Elements of either type, seen as floats, at an address that is as misaligned as wanted.
+class Elements {
+ public:
+  Elements(size_t count, bool bfloat16, size_t misalignment, const char* name)
+      : bfloat16_(bfloat16),
+        skipped_(misalignment * (bfloat16 ? 2 : 4)),
+        count_(count),
+        memory_(skipped_ + count * (bfloat16 ? 2 : 4), name) {}
+
+  void* data() const { return memory_.data() + skipped_; }
+  size_t count() const { return count_; }
+  float get(size_t i) const {
+    return bfloat16_ ? __bfloat162float(static_cast<__nv_bfloat16*>(data())[i])
+                     : static_cast<float*>(data())[i];
+  }
+  void set(size_t i, double x) const {
+    if (bfloat16_) {
+      static_cast<__nv_bfloat16*>(data())[i] = __float2bfloat16_rn(static_cast<float>(x));
+    } else {
+      static_cast<float*>(data())[i] = static_cast<float>(x);
+    }
+  }
+  // A float as an element of this type.
+  float rounded(float x) const { return bfloat16_ ? __bfloat162float(__float2bfloat16_rn(x)) : x; }
+  std::vector<float> values() const {
+    std::vector<float> all(count_);
+    for (size_t i = 0; i < count_; i++) {
+      all[i] = get(i);
+    }
+    return all;
+  }
+
+ private:
+  bool bfloat16_;
+  size_t skipped_;
+  size_t count_;
+  Buffer<char> memory_;
+};
+
 // Numbers that are the same everywhere: splitmix64.
 class Random {
  public:
