@@ -121,7 +121,7 @@ void prepareFaultHandling() {
   }
 }
 
-GuardedMemory::GuardedMemory(size_t bytes, const char* name) : name_(name), bytes_(bytes) {
+GuardedMemory::GuardedMemory(size_t bytes, const char* name) : bytes_(bytes) {
   auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
   size_t usable = (bytes + 2 * kAlignment + page - 1) / page * page;
   mapped_ = usable + 2 * page;

@@ -31,7 +31,6 @@ class GuardedMemory {
   void makeReadOnly();
 
  private:
-  const char* name_;
   size_t bytes_;
   size_t mapped_;
   char* map_;

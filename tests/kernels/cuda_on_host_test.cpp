@@ -337,13 +337,12 @@ __global__ void copyTo(float* to, const float* from, int count) {
   }
 }
 
-__global__ void overflowStack(int depth, volatile int* out) {
+// Frames are handed down, so that no compiler makes a loop of it.
+__global__ void overflowStack(int depth, volatile char* callers) {
   volatile char frame[4096];
-  frame[0] = static_cast<char>(depth);
-  *out = frame[0];
+  frame[0] = static_cast<char>(depth + (callers == nullptr ? 0 : callers[0]));
   if (depth > 0) {
-    overflowStack(depth - 1, out);
-    *out = frame[0];
+    overflowStack(depth - 1, frame);
   }
 }
 
@@ -363,8 +362,7 @@ void leavingABufferIsAnError() {
   constant.makeReadOnly();
   RAIS_LAUNCH(copyTo, 1, 1, 0, nullptr, static_cast<float*>(constant.data()), from.data(), 10);
   CHECK_CONTAINS(errorText(), "illegal write at byte 0 of the constants, which is read-only");
-  int out = 0;
-  RAIS_LAUNCH(overflowStack, 1, 2, 0, nullptr, 100, &out);
+  RAIS_LAUNCH(overflowStack, 1, 2, 0, nullptr, 100, nullptr);
   CHECK_CONTAINS(errorText(), "illegal access");
   {
     cuda_on_host::GuardedMemory odd(10, "odd");
@@ -378,6 +376,10 @@ __global__ void copyFour(float* to, const float* from) {
   *reinterpret_cast<float4*>(to) = *reinterpret_cast<const float4*>(from);
 }
 
+__global__ void copyEightBytes(float* to, const float* from) {
+  *reinterpret_cast<uint64_t*>(to) = *reinterpret_cast<const uint64_t*>(from);
+}
+
 void misalignedAccessesAreErrors() {
   where = "alignment";
   Buffer<float> to(8, "to");
@@ -386,13 +388,19 @@ void misalignedAccessesAreErrors() {
   RAIS_LAUNCH(copyFour, 1, 1, 0, nullptr, to.data(), from.data() + 4);
   CHECK(cudaGetLastError() == cudaSuccess);
   CHECK(to[3] == 1);
-  RAIS_LAUNCH(copyFour, 1, 1, 0, nullptr, to.data(), from.data() + 2);
+  RAIS_LAUNCH(copyEightBytes, 1, 1, 0, nullptr, to.data(), from.data() + 1);
   CHECK(cudaGetLastError() == cudaErrorMisalignedAddress);
-  RAIS_LAUNCH(copyFour, 1, 1, 0, nullptr, to.data() + 1, from.data());
+  RAIS_LAUNCH(copyEightBytes, 1, 1, 0, nullptr, to.data() + 1, from.data());
   std::string text = errorText();
-  CHECK_CONTAINS(text, "kernel copyFour of misalignedAccessesAreErrors, block (0, 0, 0), thread");
+  CHECK_CONTAINS(text, "kernel copyEightBytes of misalignedAccessesAreErrors, block (0, 0, 0)");
   CHECK_CONTAINS(text, "misaligned write at 0x");
-  CHECK_CONTAINS(text, "which must be aligned to 16 bytes, at ");
+  CHECK_CONTAINS(text, "which must be aligned to 8 bytes, at ");
+#if !defined(__clang__)  // which does not look at structures
+  RAIS_LAUNCH(copyFour, 1, 1, 0, nullptr, to.data(), from.data() + 2);
+  CHECK_CONTAINS(errorText(), "which must be aligned to 16 bytes, at ");
+  RAIS_LAUNCH(copyFour, 1, 1, 0, nullptr, to.data() + 1, from.data());
+  CHECK_CONTAINS(errorText(), "which must be aligned to 16 bytes, at ");
+#endif
 }
 
 void badLaunchesAreErrors() {
