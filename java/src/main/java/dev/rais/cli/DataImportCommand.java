@@ -106,10 +106,10 @@ final class DataImportCommand implements Callable<Integer> {
                     data.train().channels(),
                     data.numClasses()));
     if (report.resized() > 0) {
-      console.out().println(Texts.count(report.resized()) + " images had another size");
+      console.out().println(Texts.counted(report.resized(), "image") + " had another size");
     }
     if (!report.skipped().isEmpty()) {
-      console.out().println(Texts.count(report.skipped().size()) + " images were left out");
+      console.out().println(Texts.counted(report.skipped().size(), "image") + " left out");
     }
     return 0;
   }

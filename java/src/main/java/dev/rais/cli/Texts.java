@@ -25,6 +25,11 @@ final class Texts {
     return Double.isFinite(number) ? format("%,d", Math.round(number)) : "-";
   }
 
+  /** Things with their number: "1 image", "2,000 images". */
+  static String counted(int number, String thing) {
+    return count(number) + " " + thing + (number == 1 ? "" : "s");
+  }
+
   /** A number without digits that say nothing: "10", "0.5". */
   static String shortest(double number) {
     return new BigDecimal(number, new MathContext(6)).stripTrailingZeros().toPlainString();

@@ -58,6 +58,20 @@ public final class DatasetImporter {
           "%s holds a data set with a layout of its own, so size, channels and bad images are as they are; leave --size, --channels and --skip-bad out"
               .formatted(directory));
     }
-    return new ImportReport(layout.get().read(name, directory, List.of()), 0, List.of());
+    Dataset data = layout.get().read(name, directory, List.of());
+    requireAllClasses(directory, data, data.train(), "training");
+    requireAllClasses(directory, data, data.test(), "test");
+    return new ImportReport(data, 0, List.of());
+  }
+
+  private static void requireAllClasses(Path directory, Dataset data, ImageSet part, String what) {
+    int[] counts = part.classCounts(data.numClasses());
+    for (int k = 0; k < counts.length; k++) {
+      if (counts[k] == 0) {
+        throw new DataException(
+            "%s: class %s has no %s images; is it the whole data set?"
+                .formatted(directory, data.classNames().get(k), what));
+      }
+    }
   }
 }

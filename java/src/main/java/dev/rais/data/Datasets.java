@@ -24,6 +24,9 @@ public final class Datasets {
   private static final List<DatasetLayout> LAYOUTS =
       List.of(new IdxLayout(), CifarLayout.CIFAR_10, CifarLayout.CIFAR_100, new SvhnLayout());
 
+  /** Bytes of files in a directory below which reading them takes no time worth a cache. */
+  private static final long WORTH_A_CACHE = 16L << 20;
+
   private Datasets() {}
 
   /**
@@ -47,7 +50,8 @@ public final class Datasets {
     if (known.isEmpty()) {
       return loadDirectory(
           directory(nameOrDirectory)
-              .orElseThrow(() -> unknown(nameOrDirectory, importedNames(dataDir, locations))));
+              .orElseThrow(() -> unknown(nameOrDirectory, importedNames(dataDir, locations))),
+          locations);
     }
     KnownDataset dataset = known.get();
     if (dataset.builtIn()) {
@@ -56,14 +60,20 @@ public final class Datasets {
     Path found =
         locate(dataset, dataDir, locations)
             .orElseThrow(() -> notFound(dataset, locations.candidates(dataset, dataDir)));
-    return cached(dataset, found, locations.cache(dataset.name()).resolve(DatasetFile.CACHE));
+    return cached(
+        dataset.layout(),
+        dataset.name(),
+        found,
+        dataset.classNames(),
+        locations.cache(dataset.name()).resolve(DatasetFile.CACHE));
   }
 
   /** Reads the cache, if it is of the files in {@code found} as they are now; else makes it. */
-  static Dataset cached(KnownDataset dataset, Path found, Path cache) {
-    List<Path> sources = dataset.layout().cachedSources(found);
+  static Dataset cached(
+      DatasetLayout layout, String name, Path found, List<String> classNames, Path cache) {
+    List<Path> sources = layout.cachedSources(found);
     if (sources.isEmpty()) {
-      return dataset.layout().read(dataset.name(), found, dataset.classNames());
+      return layout.read(name, found, classNames);
     }
     String stamp = stamp(sources);
     if (Files.isRegularFile(cache)) {
@@ -75,7 +85,7 @@ public final class Datasets {
         // Damaged or of another version: made anew below.
       }
     }
-    Dataset data = dataset.layout().read(dataset.name(), found, dataset.classNames());
+    Dataset data = layout.read(name, found, classNames);
     try {
       DatasetFile.write(cache, data, found.toString(), stamp);
     } catch (DataException e) {
@@ -226,7 +236,7 @@ public final class Datasets {
     }
   }
 
-  private static Dataset loadDirectory(Path directory) {
+  private static Dataset loadDirectory(Path directory, Locations locations) {
     String name = directoryName(directory);
     DatasetLayout layout =
         layoutOf(directory)
@@ -240,7 +250,19 @@ public final class Datasets {
                                 directory)));
     // A copy of a known data set keeps its class names when the directory keeps the name.
     List<String> classNames = find(name).map(KnownDataset::classNames).orElse(List.of());
-    return layout.read(name, directory, classNames);
+    if (numBytes(layout.cachedSources(directory)) < WORTH_A_CACHE) {
+      return layout.read(name, directory, classNames);
+    }
+    return cached(layout, name, directory, classNames, locations.cacheOf(directory));
+  }
+
+  private static long numBytes(List<Path> files) {
+    long sum = 0;
+    for (Path file : files) {
+      // 0 for one that is missing, which reading will refuse.
+      sum += file.toFile().length();
+    }
+    return sum;
   }
 
   private static Optional<Path> locate(KnownDataset dataset, Path dataDir, Locations locations) {

@@ -1,11 +1,13 @@
 package dev.rais.data;
 
+import java.nio.charset.StandardCharsets;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.UUID;
 
 /**
  * Where data sets are looked for on this machine.
@@ -51,6 +53,14 @@ record Locations(Map<String, String> environment, Path home, Path systemDatasets
   /** Where the current user's downloads of data set {@code name} are kept. */
   Path cache(String name) {
     return cacheRoot().resolve(name);
+  }
+
+  /** Where a copy of what lies in a directory of the user's own is kept. */
+  Path cacheOf(Path directory) {
+    String path = directory.toAbsolutePath().normalize().toString();
+    // Told apart by 122 bits of the path's hash; the dot keeps it from being a data set's name.
+    String key = UUID.nameUUIDFromBytes(path.getBytes(StandardCharsets.UTF_8)).toString();
+    return cacheRoot().resolve(".folders").resolve(key + ".rais");
   }
 
   private Path cacheRoot() {

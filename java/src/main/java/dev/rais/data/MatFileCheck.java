@@ -84,6 +84,10 @@ final class MatFileCheck {
   private static ByteOrder order(byte[] header) throws IOException {
     String mark =
         header.length < FILE_HEADER_BYTES ? "" : "" + (char) header[126] + (char) header[127];
+    // The version stands before the mark and is written in the order that the mark tells.
+    if (mark.equals("IM") && header[125] == 2 || mark.equals("MI") && header[124] == 2) {
+      throw new IOException("it is of version 7.3; in MATLAB, save with -v7 writes the other one");
+    }
     return switch (mark) {
       case "IM" -> ByteOrder.LITTLE_ENDIAN;
       case "MI" -> ByteOrder.BIG_ENDIAN;

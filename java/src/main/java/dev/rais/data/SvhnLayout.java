@@ -143,11 +143,15 @@ final class SvhnLayout implements DatasetLayout {
       if (!(label >= 1 && label <= CLASSES) || label != Math.rint(label)) {
         throw new DataException(
             "%s: image %,d has the label %s, but SVHN's are 1 to 10; is it the right file?"
-                .formatted(file, image, label));
+                .formatted(file, image, text(label)));
       }
       labels[image] = (int) label % CLASSES;
     }
     return new ImageSet(height, width, channels, pixels, labels);
+  }
+
+  private static String text(double label) {
+    return label == (int) label ? Integer.toString((int) label) : Double.toString(label);
   }
 
   /** Refuses what a header claims but the file cannot hold. */

@@ -108,7 +108,7 @@ class DataCommandsTest {
                 .toArray(String[]::new));
     assertEquals(0, skipped.code(), skipped.toString());
     assertTrue(skipped.err().contains("left out: " + bad), skipped.err());
-    assertTrue(skipped.out().contains("1 images were left out"), skipped.out());
+    assertTrue(skipped.out().contains("1 image left out"), skipped.out());
   }
 
   @Test

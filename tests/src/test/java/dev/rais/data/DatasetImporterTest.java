@@ -12,6 +12,7 @@ import java.awt.image.BufferedImage;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -207,15 +208,24 @@ class DatasetImporterTest {
 
   @Test
   void otherLayoutsAreImportedToo() throws IOException {
-    Dataset cifar =
-        run(LayoutsTest.cifar10(folder.resolve("images")), ImportOptions.defaults()).data();
-    assertEquals(10, cifar.train().count());
+    Path images = LayoutsTest.cifar10WithAllClasses(folder.resolve("images"));
+    assertEquals(10, run(images, ImportOptions.defaults()).data().train().count());
     ImportOptions sized =
         new ImportOptions(Optional.of(new ImportOptions.Size(8, 8)), Optional.empty(), false, true);
     assertTrue(
-        assertThrows(DataException.class, () -> run(folder.resolve("images"), sized))
+        assertThrows(DataException.class, () -> run(images, sized))
             .getMessage()
             .contains("leave --size"));
+  }
+
+  @Test
+  void aClassWithoutImagesIsRefusedInEveryLayout() throws IOException {
+    Path images = LayoutsTest.cifar10WithAllClasses(folder.resolve("images"));
+    Path part = images.resolve("data_batch_3.bin"); // classes 4 and 5
+    Files.copy(images.resolve("data_batch_1.bin"), part, StandardCopyOption.REPLACE_EXISTING);
+    refused(images, "class 4 has no training images");
+    LayoutsTest.cifar10(images); // one image to test with, of class 7
+    refused(images, "class 0 has no test images");
   }
 
   @Test

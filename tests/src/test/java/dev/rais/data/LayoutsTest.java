@@ -146,7 +146,7 @@ class LayoutsTest {
     svhn(folder, 2, new double[] {1, 2, 3});
     refused(folder, "train_32x32.mat: y has 3 labels for 2 images in X");
     svhn(folder, 2, new double[] {1, 11});
-    refused(folder, "train_32x32.mat: image 1 has the label 11.0, but SVHN's are 1 to 10");
+    refused(folder, "train_32x32.mat: image 1 has the label 11, but SVHN's are 1 to 10");
     MatFile flat =
         Mat5.newMatFile()
             .addArray("X", Mat5.newMatrix(new int[] {32, 32, 4}, MatlabType.UInt8))
@@ -166,6 +166,10 @@ class LayoutsTest {
     }
     Files.writeString(file, "this is no MATLAB file, but a text that is long enough".repeat(9));
     refused(folder, "train_32x32.mat cannot be read as a MATLAB file");
+    byte[] newer = Arrays.copyOf(whole, 512);
+    newer[125] = 2;
+    Files.write(file, newer);
+    refused(folder, "it is of version 7.3; in MATLAB, save with -v7");
   }
 
   /** The second start reads the cache; another file, a damaged or an old cache is noticed. */
@@ -173,28 +177,27 @@ class LayoutsTest {
   void theCacheFollowsItsSource() throws IOException {
     Path files = cifar10(folder.resolve("cifar"));
     Path cache = folder.resolve("home/cache.rais");
-    KnownDataset known = KnownDataset.cifar10();
-    Dataset first = Datasets.cached(known, files, cache);
+    Dataset first = cached(files, cache);
     byte[] written = Files.readAllBytes(cache);
     FileTime time = Files.getLastModifiedTime(cache);
-    Dataset second = Datasets.cached(known, files, cache);
+    Dataset second = cached(files, cache);
     assertSame(first, second);
     assertEquals(time, Files.getLastModifiedTime(cache), "read, not written again");
 
     byte[] damaged = written.clone();
     damaged[damaged.length - 1] ^= 1;
     Files.write(cache, damaged);
-    assertSame(first, Datasets.cached(known, files, cache));
+    assertSame(first, cached(files, cache));
     assertArrayEquals(written, Files.readAllBytes(cache), "made anew");
 
     byte[] old = written.clone();
     old[11]++; // the version
     Files.write(cache, old);
-    assertSame(first, Datasets.cached(known, files, cache));
+    assertSame(first, cached(files, cache));
     assertArrayEquals(written, Files.readAllBytes(cache));
 
     Files.write(files.resolve("test_batch.bin"), concat(record(1), record(2)));
-    Dataset changed = Datasets.cached(known, files, cache);
+    Dataset changed = cached(files, cache);
     assertArrayEquals(new int[] {1, 2}, changed.test().labels());
     assertNotEquals(written.length, Files.size(cache));
   }
@@ -203,9 +206,36 @@ class LayoutsTest {
   void withoutARoomForTheCacheTheDataIsReadAllTheSame() throws IOException {
     Path files = cifar10(folder.resolve("cifar"));
     Path inTheWay = Files.writeString(folder.resolve("file"), "mine");
-    Dataset data =
-        Datasets.cached(KnownDataset.cifar10(), files, inTheWay.resolve("below/cache.rais"));
+    Dataset data = cached(files, inTheWay.resolve("below/cache.rais"));
     assertEquals(10, data.train().count());
+  }
+
+  /** A folder of the user's own is kept too, where reading it takes time. */
+  @Test
+  void aFolderIsReadFromItsCacheTheSecondTime() throws IOException {
+    Locations locations = new Locations(Map.of(), folder.resolve("home"), folder);
+    Path files = cifar10(folder.resolve("cifar"));
+    Path cache = locations.cacheOf(files);
+    Datasets.load(files.toString(), null, locations);
+    assertFalse(Files.exists(cache), "ten images are read as fast as their cache");
+
+    Files.write(files.resolve("data_batch_1.bin"), new byte[6000 * 3073]);
+    Dataset first = Datasets.load(files.toString(), null, locations);
+    FileTime time = Files.getLastModifiedTime(cache);
+    assertSame(first, Datasets.load(files.toString(), null, locations));
+    assertEquals(time, Files.getLastModifiedTime(cache), "read, not written again");
+
+    Files.write(files.resolve("data_batch_1.bin"), new byte[5999 * 3073]);
+    Dataset changed = Datasets.load(files.toString(), null, locations);
+    assertEquals(first.train().count() - 1, changed.train().count());
+
+    Path other = cifar10(folder.resolve("other"));
+    assertNotEquals(cache, locations.cacheOf(other));
+    assertEquals(cache, locations.cacheOf(other.resolve("../cifar")));
+  }
+
+  private static Dataset cached(Path files, Path cache) {
+    return Datasets.cached(CifarLayout.CIFAR_10, "cifar10", files, List.of(), cache);
   }
 
   private static void assertSame(Dataset expected, Dataset actual) {
@@ -224,6 +254,17 @@ class LayoutsTest {
         assertThrows(DataException.class, () -> Datasets.load(directory.toString(), null));
     assertTrue(e.getMessage().contains(because), e.getMessage());
     assertFalse(e.getMessage().contains("Exception"), e.getMessage());
+  }
+
+  /** The same with ten images to test with, one of each class. */
+  static Path cifar10WithAllClasses(Path directory) throws IOException {
+    cifar10(directory);
+    byte[] test = new byte[0];
+    for (int k = 0; k < 10; k++) {
+      test = concat(test, record(k));
+    }
+    Files.write(directory.resolve("test_batch.bin"), test);
+    return directory;
   }
 
   /** Two images in each of the five files, with labels 0 to 9; one to test with. */

@@ -9,6 +9,7 @@ import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Block;
+import ai.djl.nn.Parameter;
 import ai.djl.training.DefaultTrainingConfig;
 import ai.djl.training.GradientCollector;
 import ai.djl.training.Trainer;
@@ -22,6 +23,7 @@ import dev.rais.sampling.DrawMode;
 import dev.rais.sampling.UniformSampler;
 import java.nio.ByteBuffer;
 import java.util.Arrays;
+import java.util.List;
 
 /**
  * Main class of DJL's worker process: the training loop of DJL's own examples, with its Trainer,
@@ -74,8 +76,13 @@ final class DjlWorker implements AutoCloseable {
     Shape input = new Shape(workload.batch(), channels, workload.height(), workload.width());
     // The trainer takes hold of the parameters' arrays, so they are exchanged before.
     block.initialize(model.getNDManager(), DataType.FLOAT32, input);
-    DjlValues.copyInitialValues(workload, block.getParameters().values());
+    DjlValues.copyInitialValues(workload, trained(block));
     trainer.initialize(input);
+  }
+
+  /** Parameters with gradients: batch norm has running statistics among its parameters here. */
+  private static List<Parameter> trained(Block block) {
+    return block.getParameters().values().stream().filter(Parameter::requiresGradient).toList();
   }
 
   private NDArray load(ImageSet set) {
@@ -112,7 +119,7 @@ final class DjlWorker implements AutoCloseable {
 
   private void train(Conductor conductor) {
     long parameters =
-        model.getBlock().getParameters().values().stream()
+        trained(model.getBlock()).stream()
             .mapToLong(parameter -> parameter.getArray().size())
             .sum();
     Engine engine = Engine.getInstance();
