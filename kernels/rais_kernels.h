@@ -189,6 +189,342 @@ RAIS_API int32_t rais_round_generate(rais_stream stream, int64_t size, const flo
                                      const int64_t* round, int32_t round_size, int32_t* indices,
                                      float* weights);
 
+/*
+ * ---- Minibatches: which examples, and what they weigh (docs/sampler-on-device.md) ----
+ */
+
+/*
+ * Takes the next slots of a round (Java: Round.take), passing over examples whose leaf is 0, which
+ * were retired since it was made. Fills indices[*filled ..] and moves *position and *filled on;
+ * where the round ends first, *filled stays below count, and what is left of indices is not
+ * written: with no example retired, and a round_size that is a multiple of count, that does not
+ * happen. One block does it all.
+ *
+ * round_size      K
+ * slots           [round_size] from rais_round_generate
+ * size, leaves    the tree that the round was made from
+ * position        [1] slots used so far, 0 to round_size
+ * count           from 1 to RAIS_MAX_DRAWS
+ * filled          [1] how many of indices are there already; one below 0 counts as 0
+ * indices         [count]
+ */
+RAIS_API int32_t rais_round_take(rais_stream stream, int32_t round_size, const int32_t* slots,
+                                 int64_t size, const float* leaves, int64_t* position,
+                                 int32_t count, int32_t* filled, int32_t* indices);
+
+/*
+ * The next examples of shuffled epochs, which run into one another (Java: UniformDraws), passing
+ * over retired ones. One block does it all.
+ *
+ * retired         see rais_state_features; nullable. All retired: no index is written
+ * shuffle_stream  Java: Streams.SHUFFLE
+ * position        [1] epoch * size + position in the epoch; moved on
+ * count           from 1 to RAIS_MAX_DRAWS
+ * indices         [count]
+ */
+RAIS_API int32_t rais_epoch_take(rais_stream stream, int64_t size, const uint32_t* retired,
+                                 int64_t seed, int32_t shuffle_stream, int64_t* position,
+                                 int32_t count, int32_t* indices);
+
+/*
+ * Independent uniform draws of examples that are not retired (Java: UniformDraws). After 65,536
+ * retired ones in a row a slot takes 0.
+ *
+ * random_stream   Java: Streams.UNIFORM_DRAW
+ * iteration       [1] in device memory, below 2^48
+ * count           from 1 to RAIS_MAX_DRAWS
+ * indices         [count]
+ */
+RAIS_API int32_t rais_uniform_draw(rais_stream stream, int64_t size, const uint32_t* retired,
+                                   int64_t seed, int32_t random_stream, const int64_t* iteration,
+                                   int32_t count, int32_t* indices);
+
+/*
+ * The weights of a minibatch (Java: Minibatch.set), with n p_i = active * (leaves[i] / total), or 1
+ * for uniform draws:
+ *   importance[j] = 1/(n p_i)
+ *   weights[j]    = u_i (active / weight_sum) / (n p_i), the loss weights a_j
+ *   shadow[j]     = n p_i, or 1 where that is 0: what a cautious sampler asks of uniform draws
+ * An index outside [0, size) has NaNs.
+ *
+ * leaves, sums    the tree drawn from; both null for uniform draws, where shadow must be null
+ * active          number n of examples that can be drawn, at least 1
+ * objective       [size] weights u_i of the objective; nullable: all 1
+ * weight_sum      sum of u_i over the examples that can be drawn; positive where objective is given
+ * importance, weights, shadow   [count]; nullable each
+ */
+RAIS_API int32_t rais_draw_weights(rais_stream stream, int64_t size, const float* leaves,
+                                   const double* sums, int64_t active, const float* objective,
+                                   double weight_sum, int32_t count, const int32_t* indices,
+                                   float* importance, float* weights, float* shadow);
+
+/*
+ * ---- The sampler's state (docs/algorithm.md section 3; Java: RaisSampler between draws) ----
+ *
+ * Three things make it up:
+ *
+ * The history, 16 bytes per example: blocks of 1024 examples, in each four columns of 1024: norms
+ * seen last, norms before, averages (floats), visits (int32). Zeros for examples never visited and
+ * behind the last one. rais_state_history_bytes(size) bytes, aligned to 16. The very bytes of
+ * Java's ExampleHistory, so that a checkpoint is a copy.
+ *
+ * The examples: labels [size], classes from 0 to classes - 1; retired, nullable, a bit for each
+ * example, bit i % 32 of word i / 32, [(size + 31) / 32] words, as Java's BitSet has them;
+ * objective, nullable, [size] weights u_i. An example whose label is no class counts as retired.
+ *
+ * The state's block: rais_state_bytes(classes, records, deferrable) bytes, aligned to 16, of the
+ * parts below. Its length does not depend on the number of examples, so they may grow.
+ *   classes      from 1 to RAIS_MAX_CLASSES
+ *   records      |D|, observations that the uncertainty set is trained on, 1 to RAIS_MAX_DRAWS
+ *   deferrable   most visits that can wait while a set is trained (rais_state_prepare): with rounds
+ *                those of all minibatches between its start and the round's border; 0 to
+ *                RAIS_MAX_DRAWS
+ *
+ * A step between refreshes is, on one stream:
+ *   draw (rais_sum_tree_draw, rais_round_take or rais_uniform_draw, rais_epoch_take),
+ *   rais_draw_weights, rais_state_features; the network; rais_gain; rais_state_observe; with
+ *   independent draws rais_state_values and rais_sum_tree_update.
+ * Which calls make up a refresh, and when, says docs/sampler-on-device.md.
+ */
+#define RAIS_FEATURES 6
+
+/* Parts of the block; each begins at a multiple of 16, the first at 0. */
+#define RAIS_STATE_TOTALS 0        /* int64 [RAIS_TOTALS], see below */
+#define RAIS_STATE_SET 1           /* double [13] c, d^, h*: what the host has trained */
+#define RAIS_STATE_MEANS 2         /* double [1 + K] mean norm, then of each class; NaN: unseen */
+#define RAIS_STATE_BATCH 3         /* double [2 K] scratch, 0 between calls */
+#define RAIS_STATE_NEXT_FEATURES 4 /* double [6] mean features at rais_state_prepare */
+#define RAIS_STATE_COUNTS 5        /* int32 [2 K] active examples by class, those never visited */
+#define RAIS_STATE_FROZEN 6        /* float [1 + K] means that features are made from */
+#define RAIS_STATE_TERMS 7         /* float [8 + 2 K] terms of the robust values in force */
+#define RAIS_STATE_NEXT_FROZEN 8   /* float [1 + K] those of rais_state_prepare */
+#define RAIS_STATE_NEXT_TERMS 9    /* float [8 + 2 K] those of rais_state_refresh */
+#define RAIS_STATE_RING 10         /* float [8][records]: six features, norm, weight */
+#define RAIS_STATE_DEFERRED_INDICES 11 /* int32 [deferrable] visits that wait */
+#define RAIS_STATE_DEFERRED_NORMS 12   /* float [deferrable] */
+
+/* Entries of RAIS_STATE_TOTALS. */
+#define RAIS_TOTAL_WRITTEN 0  /* records ever written; record t is in column t % records */
+#define RAIS_TOTAL_REVISITS 1 /* records in the ring that were no first visits */
+#define RAIS_TOTAL_SEEN 2     /* active examples that were visited */
+#define RAIS_TOTAL_ACTIVE 3   /* active examples, as of rais_state_recount */
+#define RAIS_TOTAL_FLOORED 4  /* values that were raised to the floor */
+#define RAIS_TOTAL_REFUSED 5  /* minibatches with a bad value, which taught nothing */
+#define RAIS_TOTAL_DEFERRED 6 /* visits that wait; -1 where visits are made at once */
+#define RAIS_TOTAL_LOST 7     /* visits for which there was no room to wait */
+#define RAIS_TOTAL_SUMS 8     /* [3][9] limbs of the exact sums of the history's norms */
+#define RAIS_TOTALS 36
+
+/* Bytes of a block, of which part each begins, and of a history. 0, -1 and 0 for bad arguments. */
+RAIS_API int64_t rais_state_bytes(int32_t classes, int32_t records, int32_t deferrable);
+RAIS_API int64_t rais_state_offset(int32_t classes, int32_t records, int32_t deferrable,
+                                   int32_t part);
+RAIS_API int64_t rais_state_history_bytes(int64_t size);
+
+/*
+ * Makes a block that of a new sampler; the memory need not be cleared before. rais_state_recount
+ * belongs after it.
+ */
+RAIS_API int32_t rais_state_init(rais_stream stream, int32_t classes, int32_t records,
+                                 int32_t deferrable, void* state);
+
+/*
+ * Counts what follows from the examples and their history: active and seen ones, by class too, and
+ * the exact sums. At the start, after a restore, and whenever examples were added or retired.
+ */
+RAIS_API int32_t rais_state_recount(rais_stream stream, int64_t size, const float* history,
+                                    const int32_t* labels, const uint32_t* retired, int32_t classes,
+                                    int32_t records, int32_t deferrable, void* state);
+
+/*
+ * Freezes the means that features are made from as they now stand (Java: ClassMeans.freeze). Before
+ * every rais_state_features as long as no set was trained; from then on rais_state_apply does it.
+ * Before the first norm they are 0.
+ */
+RAIS_API int32_t rais_state_freeze(rais_stream stream, int32_t classes, int32_t records,
+                                   int32_t deferrable, void* state);
+
+/*
+ * The features s_i of a minibatch at its draw (Java: ExampleHistory.features). An index outside
+ * [0, size) has zeros.
+ *
+ * count       from 1 to RAIS_MAX_DRAWS
+ * indices     [count]
+ * features    [count, RAIS_FEATURES]
+ */
+RAIS_API int32_t rais_state_features(rais_stream stream, int64_t size, const float* history,
+                                     const int32_t* labels, int32_t classes, int32_t records,
+                                     int32_t deferrable, const void* state, int32_t count,
+                                     const int32_t* indices, float* features);
+
+/*
+ * Learns from a minibatch's norms (Java: RaisSampler.learn): class means, records, and the history,
+ * where visits are not deferred. Norms of one class are added up, and visits to one example made,
+ * in the order of the slots. One block does it all.
+ *
+ * A minibatch teaches nothing, and is counted as refused, if it has a norm that is negative or not
+ * finite, an importance weight that is not positive and finite, an index outside [0, size), an
+ * example whose label is no class, or if *accepted is 0: no part of the state changes else.
+ *
+ * count       from 1 to RAIS_MAX_DRAWS; meant for a minibatch
+ * indices     [count]
+ * importance  [count] 1/(n p_i)
+ * norms       [count]
+ * features    [count, RAIS_FEATURES] from its draw. Where the first of them is 0, as before any
+ *             norm was seen, all are made anew first
+ * accepted    [1] from rais_gain; nullable
+ */
+RAIS_API int32_t rais_state_observe(rais_stream stream, int64_t size, float* history,
+                                    const int32_t* labels, const uint32_t* retired, int32_t classes,
+                                    int32_t records, int32_t deferrable, void* state, int32_t count,
+                                    const int32_t* indices, const float* importance,
+                                    const float* norms, float* features, const int32_t* accepted);
+
+/*
+ * Makes the visits that wait, in the order in which they were observed, and ends deferring. Does
+ * nothing where none waits.
+ */
+RAIS_API int32_t rais_state_visit(rais_stream stream, int64_t size, float* history,
+                                  const int32_t* labels, const uint32_t* retired, int32_t classes,
+                                  int32_t records, int32_t deferrable, void* state);
+
+/*
+ * The leaves u_i v_i of a few examples by the terms in force (Java: RobustValues.at), for
+ * rais_sum_tree_update; 0 for retired ones, NaN for an index outside [0, size). Counts those that
+ * were raised to the floor.
+ *
+ * objective   [size]; nullable: all 1
+ * count       from 1 to RAIS_MAX_DRAWS
+ * indices     [count]
+ * values      [count]
+ */
+RAIS_API int32_t rais_state_values(rais_stream stream, int64_t size, const float* history,
+                                   const int32_t* labels, const uint32_t* retired,
+                                   const float* objective, int32_t classes, int32_t records,
+                                   int32_t deferrable, void* state, int32_t count,
+                                   const int32_t* indices, float* values);
+
+/*
+ * What a refresh starts from: freezes the means into RAIS_STATE_NEXT_FROZEN, and computes the mean
+ * features of all active examples under them (Java: ExampleHistory.meanFeatures).
+ *
+ * defer   1: visits wait from now on until rais_state_visit. 0: leaves that as it is
+ */
+RAIS_API int32_t rais_state_prepare(rais_stream stream, int32_t classes, int32_t records,
+                                    int32_t deferrable, void* state, int32_t defer);
+
+/*
+ * The terms of the robust values that follow from RAIS_STATE_SET, which the host has written, and
+ * from what rais_state_prepare left (Java: Refresh.of and RobustValues), into
+ * RAIS_STATE_NEXT_TERMS. Entries of a set that are negative or not finite make bad leaves, which
+ * rais_sum_tree_build counts.
+ */
+RAIS_API int32_t rais_state_refresh(rais_stream stream, int32_t classes, int32_t records,
+                                    int32_t deferrable, void* state);
+
+/*
+ * The leaves of all examples by RAIS_STATE_NEXT_TERMS (Java: RobustValues.build), for
+ * rais_sum_tree_build; 0 for retired ones. Counts those that were raised to the floor.
+ *
+ * objective   [size]; nullable: all 1
+ * leaves      [size]
+ */
+RAIS_API int32_t rais_state_leaves(rais_stream stream, int64_t size, const float* history,
+                                   const int32_t* labels, const uint32_t* retired,
+                                   const float* objective, int32_t classes, int32_t records,
+                                   int32_t deferrable, void* state, float* leaves);
+
+/* Puts the next frozen means and terms in force. */
+RAIS_API int32_t rais_state_apply(rais_stream stream, int32_t classes, int32_t records,
+                                  int32_t deferrable, void* state);
+
+/*
+ * ---- The gain ratio (docs/algorithm.md section 5; Java: GainEstimator, Schedule) ----
+ *
+ * Its memory is double [RAIS_GAIN_LENGTH], from rais_gain_init.
+ */
+#define RAIS_GAIN_UNIFORM 0 /* averages of the three moments */
+#define RAIS_GAIN_WEIGHTED 1
+#define RAIS_GAIN_BATCH 2
+#define RAIS_GAIN_ESTIMATE 3 /* of r, without bounds */
+#define RAIS_GAIN_EARNED 4   /* sum of all r; of those at the bound */
+#define RAIS_GAIN_EARNED_AT_BOUND 5
+#define RAIS_GAIN_BOUND_HITS 6
+#define RAIS_GAIN_RATIO 7      /* r of the last minibatch that was accepted */
+#define RAIS_GAIN_ITERATIONS 8 /* effective iterations t^ */
+#define RAIS_GAIN_REFUSED 9    /* minibatches that were not */
+#define RAIS_GAIN_LENGTH 16
+
+/* Bits of rais_step_metrics.flags: what is negative or not finite, or for weights not positive. */
+#define RAIS_STEP_BAD_LOSS 1
+#define RAIS_STEP_BAD_NORM 2
+#define RAIS_STEP_BAD_WEIGHT 4
+#define RAIS_STEP_BAD_GRADIENT 8
+
+#define RAIS_MAX_SCHEDULE_PIECES 65536
+
+/* What the host may want to know of a step. */
+typedef struct rais_step_metrics {
+  int64_t step;                 /* number of the step, from 1; written last; 0: not written yet */
+  double loss;                  /* mean of weights[j] * losses[j]; NaN without losses */
+  double gain_ratio;            /* r */
+  double gain_estimate;         /* r without bounds */
+  double effective_iterations;  /* t^ after this step */
+  double gradient_squared_norm; /* |g|^2 */
+  int64_t bound_hits;           /* of all steps so far */
+  int64_t refused;              /* minibatches refused so far */
+  int64_t floored;              /* *floored */
+  float learning_rate;          /* eta */
+  int32_t flags;                /* RAIS_STEP_...; 0: accepted */
+} rais_step_metrics;
+
+/* No minibatch seen: r = 1, t^ = 0. gain: double [RAIS_GAIN_LENGTH] */
+RAIS_API int32_t rais_gain_init(rais_stream stream, double* gain);
+
+/*
+ * Takes in the moments of a minibatch and gives the learning rate of its update. With N_j^2 =
+ * norms[j]^2 (hidden_squared_norms[j] + 1), the exact squared gradient norms of the final layer:
+ *   averages of mean(w_j N_j^2 (a_j/w_j)^2), mean(a_j^2 N_j^2) and |g|^2 (alpha = 0.01)
+ *   r = 1 + (first - second) / (count * third), held in [1, gain_max]
+ *   *learning_rate = r * schedule(t^),   t^ <- t^ + r,   *iteration <- *iteration + 1
+ * With a shadow, see rais_draw_weights, the estimate is of what those draws would gain, and r is 1.
+ * The bits are Java's where N_j^2 and |g|^2 are.
+ *
+ * A minibatch with a loss that is not finite, a norm, N_j^2 or |g|^2 that is negative or not
+ * finite, or a bad weight is refused: the gain stays as it is but for the count, *learning_rate and
+ * *accepted are 0, and the metrics say why. *iteration goes on.
+ *
+ * count                  m, from 1 to RAIS_MAX_DRAWS
+ * weights                [m] loss weights a_j
+ * importance             [m] w_j = 1/(n p_j); nullable: the weights are these
+ * shadow                 [m] from rais_draw_weights; nullable
+ * norms                  [m] |softmax - y|
+ * hidden_squared_norms   [m] |h_j|^2; nullable: N_j = norms[j]
+ * losses                 [m] for the metrics; nullable
+ * gradient_squared_norm  [1] |g|^2 of the final layer's minibatch gradient
+ * gain_max               r_max, at least 1
+ * schedule               [2 + 4 pieces] base rate and length T > 0, then of every piece the end,
+ *                        ascending, constant a, slope b and amplitude c (Java: Schedule.table). At
+ *                        progress p = t^/T the first piece with p < end holds, or else the last;
+ *                        with x = (p - begin)/(end - begin), held in [0, 1], the rate is
+ *                        base * (a + b x + c cos(pi x))
+ * pieces                 from 1 to RAIS_MAX_SCHEDULE_PIECES
+ * floored                [1] for the metrics: RAIS_TOTAL_FLOORED of the state; nullable
+ * iteration              [1] number of this step, from 0
+ * gain                   [RAIS_GAIN_LENGTH]
+ * learning_rate          [1] for rais_sgd
+ * accepted               [1] for rais_state_observe: 1, or 0 if the minibatch is refused; nullable
+ * metrics                [metrics_slots] a ring: this step's are in slot *iteration %
+ *                        metrics_slots. May lie in memory that the host maps, and polls; nullable
+ */
+RAIS_API int32_t rais_gain(rais_stream stream, int32_t count, const float* weights,
+                           const float* importance, const float* shadow, const float* norms,
+                           const float* hidden_squared_norms, const float* losses,
+                           const double* gradient_squared_norm, double gain_max,
+                           const double* schedule, int32_t pieces, const int64_t* floored,
+                           int64_t* iteration, double* gain, float* learning_rate,
+                           int32_t* accepted, rais_step_metrics* metrics, int32_t metrics_slots);
+
 /* Bytes of workspace that rais_sgd needs for count parameters; 0 if count is not positive. */
 RAIS_API int64_t rais_sgd_workspace_bytes(int64_t count);
 

@@ -47,6 +47,7 @@ if(BUILD_TESTING)
       max_pool
       philox_feistel
       row_norms
+      sampler
       sgd
       softmax_xent
       sum_tree)
