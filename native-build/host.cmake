@@ -69,7 +69,8 @@ if(BUILD_TESTING)
   add_test(NAME cuda_on_host_portable COMMAND cuda_on_host_portable_test)
 
   add_test(NAME symbols
-    COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/check-symbols $<TARGET_FILE:rais_kernels_host> ${symbols})
+    COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/check-symbols $<TARGET_FILE:rais_kernels_host> ${symbols}
+            ${kernels}/host/symbols.txt)
 
   include(mutants.cmake)
 endif()

@@ -776,6 +776,8 @@ extern "C" void __ubsan_handle_type_mismatch_v1(const UbsanTypeMismatch* where, 
   }
 }
 
+void rais_host_set_schedule(uint64_t seed) { cuda_on_host::setSchedule(seed); }
+
 cudaError_t cudaGetLastError() {
   cudaError_t error = cuda_on_host::lastError;
   cuda_on_host::lastError = cudaSuccess;

@@ -160,6 +160,10 @@ T shuffle(unsigned mask, T value, int sourceLane, Site site) {
 
 }  // namespace cuda_on_host
 
+// cuda_on_host::setSchedule for tests that have only the library: the one function that it exports
+// besides those of rais_kernels.h (kernels/host/symbols.txt).
+extern "C" __attribute__((visibility("default"))) void rais_host_set_schedule(uint64_t seed);
+
 #define threadIdx (cuda_on_host::self->threadIndex)
 #define blockIdx (cuda_on_host::self->blockIndex)
 #define blockDim (cuda_on_host::self->blockSize)

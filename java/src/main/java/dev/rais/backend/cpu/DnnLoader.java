@@ -1,31 +1,21 @@
 package dev.rais.backend.cpu;
 
+import dev.rais.natives.Checksum;
+import dev.rais.natives.NativeCache;
 import java.io.IOException;
-import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.net.JarURLConnection;
 import java.net.URL;
-import java.nio.channels.FileChannel;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
-import java.nio.file.StandardOpenOption;
-import java.nio.file.attribute.PosixFilePermissions;
 import java.util.List;
-import java.util.Locale;
-import java.util.jar.JarEntry;
-import java.util.zip.CRC32;
 
 /**
- * Brings oneDNN's native library from the {@code org.bytedeco:dnnl} natives jar into this process.
- *
- * <p>The files are unpacked once into a private folder of the user's cache and checked against the
- * jar's CRC at every start, so that a cut or foreign file is replaced rather than loaded.
+ * Brings oneDNN's native library from the {@code org.bytedeco:dnnl} natives jar into this process;
+ * its files are checked against the jar's CRC at every start.
  */
 @SuppressWarnings("restricted") // native access is what this class is for
 final class DnnLoader {
@@ -40,11 +30,10 @@ final class DnnLoader {
    * @throws DnnUnavailableException with the reason and what to do
    */
   static Path load() {
-    String platform = platform();
+    String platform = NativeCache.platform();
     List<String> names = libraryNames(platform);
     try {
-      Path folder = cacheRoot().resolve("rais").resolve("native").resolve("dnnl-" + platform);
-      createPrivate(folder);
+      Path folder = NativeCache.folder("dnnl-" + platform);
       Path library = null;
       for (String name : names) {
         URL resource = DnnLoader.class.getResource(RESOURCE_ROOT + platform + "/" + name);
@@ -56,10 +45,10 @@ final class DnnLoader {
                   + name
                   + "); add it as a dependency");
         }
-        library = unpack(resource, folder.resolve(name));
+        library = NativeCache.unpack(resource, folder.resolve(name), Checksum.recorded(resource));
       }
       calmOpenMp();
-      System.load(library.toAbsolutePath().toString());
+      System.load(library.toString());
       return library;
     } catch (IOException | UncheckedIOException e) {
       throw new DnnUnavailableException("its files could not be unpacked: " + e, e);
@@ -71,20 +60,6 @@ final class DnnLoader {
     }
   }
 
-  /** The natives jar's classifier for this machine. */
-  static String platform() {
-    String os = System.getProperty("os.name").toLowerCase(Locale.ROOT);
-    String arch = System.getProperty("os.arch").toLowerCase(Locale.ROOT);
-    boolean arm = arch.equals("aarch64") || arch.equals("arm64");
-    if (os.contains("mac")) {
-      return arm ? "macosx-arm64" : "macosx-x86_64";
-    }
-    if (os.contains("windows")) {
-      return "windows-x86_64";
-    }
-    return arm ? "linux-arm64" : "linux-x86_64";
-  }
-
   /** Files to unpack; the last one is the library itself and finds the others beside it. */
   private static List<String> libraryNames(String platform) {
     return switch (platform) {
@@ -92,47 +67,6 @@ final class DnnLoader {
       case "windows-x86_64" -> List.of("dnnl.dll");
       default -> List.of("libgomp.so.1", "libdnnl.so.3");
     };
-  }
-
-  private static Path cacheRoot() {
-    String xdg = System.getenv("XDG_CACHE_HOME");
-    return xdg != null && !xdg.isBlank()
-        ? Path.of(xdg)
-        : Path.of(System.getProperty("user.home"), ".cache");
-  }
-
-  private static void createPrivate(Path folder) throws IOException {
-    Files.createDirectories(folder);
-    if (Files.getFileStore(folder).supportsFileAttributeView("posix")) {
-      Files.setPosixFilePermissions(folder, PosixFilePermissions.fromString("rwx------"));
-    }
-  }
-
-  private static Path unpack(URL resource, Path target) throws IOException {
-    JarEntry entry =
-        resource.openConnection() instanceof JarURLConnection jar ? jar.getJarEntry() : null;
-    if (entry != null
-        && Files.isRegularFile(target)
-        && Files.size(target) == entry.getSize()
-        && crc(target) == entry.getCrc()) {
-      return target;
-    }
-    Path partial = Files.createTempFile(target.getParent(), target.getFileName().toString(), "~");
-    try (InputStream in = resource.openStream()) {
-      Files.copy(in, partial, StandardCopyOption.REPLACE_EXISTING);
-      Files.move(partial, target, StandardCopyOption.ATOMIC_MOVE);
-    } finally {
-      Files.deleteIfExists(partial);
-    }
-    return target;
-  }
-
-  private static long crc(Path file) throws IOException {
-    try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
-      CRC32 crc = new CRC32();
-      crc.update(channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size()));
-      return crc.getValue();
-    }
   }
 
   /**

@@ -1,0 +1,197 @@
+package dev.rais.backend.cuda;
+
+import dev.rais.natives.Functions;
+import java.lang.foreign.Linker;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.SymbolLookup;
+import java.lang.invoke.MethodHandle;
+import java.nio.file.Path;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * A loaded library of kernels: {@code kernels/rais_kernels.h}, bound by hand. That header documents
+ * every function and parameter; names here are its names without the prefix, in camel case.
+ *
+ * <p>Launchers are methods of {@link #sampling} and {@link #network}. They check their arguments,
+ * put kernels on a stream and return; what fails is thrown as a {@link KernelException}. Pointers
+ * are {@link MemorySegment}s of which only the address is used, {@link MemorySegment#NULL} for a
+ * null one: nothing can check how much memory is behind a device pointer. Any thread may call.
+ *
+ * <p>To bind another function, add it to the list below and a method to one of the two classes.
+ */
+public final class Kernels {
+  /** The version of the header that is bound here. */
+  public static final int ABI_VERSION = 1;
+
+  /** Type of elements: float. */
+  public static final int FLOAT32 = 0;
+
+  /** Type of elements: the upper 16 bits of a float. */
+  public static final int BFLOAT16 = 1;
+
+  /** Bit of a correctness flag: the label's logit is the largest. */
+  public static final int TOP_1 = 1;
+
+  /** Bit of a correctness flag: the label's logit is among the five largest. */
+  public static final int TOP_5 = 2;
+
+  /** Most classes of a loss layer. */
+  public static final int MAX_CLASSES = 200_000;
+
+  /** Most leaves of a sum tree. */
+  public static final int MAX_TREE_SIZE = 2_147_483_639;
+
+  /** Most slots of one draw, update or round. */
+  public static final int MAX_DRAWS = 1 << 24;
+
+  /** The status of a call that went well. */
+  static final int OK = 0;
+
+  /**
+   * A function of the header.
+   *
+   * @param signature as {@link Functions} reads it
+   */
+  record Function(String name, String signature) {
+    /** Whether it puts kernels on a stream; the others only compute. */
+    boolean isLauncher() {
+      return signature.startsWith("i(p");
+    }
+  }
+
+  /** In the header's order. */
+  static final List<Function> FUNCTIONS =
+      List.of(
+          new Function("rais_abi_version", "i()"),
+          new Function("rais_build_info", "p()"),
+          new Function("rais_last_error", "p()"),
+          new Function("rais_softmax_xent", "i(p iii ppi pp ff pp pp)"),
+          new Function("rais_sum_tree_leaves", "l(l)"),
+          new Function("rais_sum_tree_sums", "l(l)"),
+          new Function("rais_sum_tree_root", "l(l)"),
+          new Function("rais_sum_tree_build", "i(p l pp p)"),
+          new Function("rais_sum_tree_update", "i(p l pp ipp p)"),
+          new Function("rais_sum_tree_draw", "i(p l pp l lip i pp)"),
+          new Function("rais_round_generate", "i(p l pp l lii p i pp)"),
+          new Function("rais_sgd_workspace_bytes", "l(l)"),
+          new Function("rais_sgd", "i(p l ppp p ff ppp)"),
+          new Function("rais_gather_augment", "i(p liii pp ip pp iii lip i pp)"));
+
+  private final Path library;
+  private final Map<String, MethodHandle> handles = new HashMap<>();
+  private final MethodHandle lastError;
+  private final String buildInfo;
+  private final SamplingKernels sampling;
+  private final NetworkKernels network;
+
+  /**
+   * Binds a library.
+   *
+   * @param library where it was loaded from, for messages
+   * @throws KernelsUnavailableException if it is of another version or lacks a function
+   */
+  Kernels(Path library, SymbolLookup symbols) {
+    this.library = library;
+    checkVersion(symbols);
+    var functions =
+        new Functions(
+            symbols,
+            name ->
+                new KernelsUnavailableException(
+                    "it has no "
+                        + name
+                        + ", so it was built from older sources; build it again with"
+                        + " native-build/build cuda"));
+    for (Function f : FUNCTIONS) {
+      handles.put(f.name(), functions.bind(f.name(), f.signature(), options(f)));
+    }
+    lastError = handle("rais_last_error");
+    buildInfo = text(handle("rais_build_info"));
+    sampling = new SamplingKernels(this);
+    network = new NetworkKernels(this);
+  }
+
+  /**
+   * What only computes, in nanoseconds, is called without the transitions that let a garbage
+   * collection go on meanwhile. A launcher may wait for a place in the device's queue, so it needs
+   * them.
+   */
+  private static Linker.Option[] options(Function function) {
+    return function.isLauncher()
+        ? new Linker.Option[0]
+        : new Linker.Option[] {Linker.Option.critical(false)};
+  }
+
+  private static void checkVersion(SymbolLookup symbols) {
+    var functions =
+        new Functions(
+            symbols,
+            name ->
+                new KernelsUnavailableException(
+                    "it is no library of RAIS kernels: it has no " + name));
+    int found;
+    try {
+      found = (int) functions.bind("rais_abi_version", "i()").invokeExact();
+    } catch (Throwable e) {
+      throw Functions.rethrown(e);
+    }
+    if (found != ABI_VERSION) {
+      throw new KernelsUnavailableException(
+          "it has version %d of the kernels' interface, but this RAIS needs version %d; %s"
+              .formatted(
+                  found,
+                  ABI_VERSION,
+                  found < ABI_VERSION
+                      ? "build it again with native-build/build cuda, or take the rais-kernels jar"
+                          + " of the same version as RAIS"
+                      : "take the RAIS that it was built with, or an older library"));
+    }
+  }
+
+  /** The kernels of the sampler: sum tree and rounds. */
+  public SamplingKernels sampling() {
+    return sampling;
+  }
+
+  /** The kernels of networks and their training: input, loss, update. */
+  public NetworkKernels network() {
+    return network;
+  }
+
+  /** Where the library was loaded from. */
+  public Path library() {
+    return library;
+  }
+
+  /** What the library was built with, one line for people. */
+  public String buildInfo() {
+    return buildInfo;
+  }
+
+  MethodHandle handle(String name) {
+    return handles.get(name);
+  }
+
+  /** Throws what the status of a call stands for, unless that is success. */
+  void check(int status) {
+    if (status == OK) {
+      return;
+    }
+    KernelException.Status[] known = KernelException.Status.values();
+    if (status < 0 || status > known.length) {
+      throw new IllegalStateException(
+          library + " returned the status " + status + ", which does not exist");
+    }
+    throw new KernelException(known[status - 1], text(lastError));
+  }
+
+  private static String text(MethodHandle handle) {
+    try {
+      return Functions.text((MemorySegment) handle.invokeExact());
+    } catch (Throwable e) {
+      throw Functions.rethrown(e);
+    }
+  }
+}

@@ -1,0 +1,416 @@
+package dev.rais.backend.cuda.panama;
+
+import static java.lang.foreign.ValueLayout.ADDRESS;
+import static java.lang.foreign.ValueLayout.JAVA_INT;
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
+
+import dev.rais.backend.cuda.CudaDriver;
+import dev.rais.backend.cuda.CudaException;
+import dev.rais.backend.cuda.CudaUnavailableException;
+import dev.rais.natives.Functions;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.SymbolLookup;
+import java.lang.invoke.MethodHandle;
+import java.nio.file.Files;
+import java.nio.file.Path;
+
+/** {@code libcuda.so.1}, bound by hand. */
+@SuppressWarnings("restricted") // native access is what this class is for
+public final class PanamaDriver implements CudaDriver {
+  /** System property that names the driver's file; by default the system's loader finds it. */
+  public static final String PROPERTY = "rais.cuda.driver";
+
+  private static final String LIBRARY = "libcuda.so.1";
+
+  private static final int CAPABILITY_MAJOR = 75;
+  private static final int CAPABILITY_MINOR = 76;
+  private static final int STREAM_NON_BLOCKING = 1;
+
+  /** Other threads may call what this one's capture forbids, such as allocations. */
+  private static final int CAPTURE_MODE_THREAD_LOCAL = 1;
+
+  private static final int NAME_BYTES = 256;
+
+  private final MethodHandle getErrorString;
+  private final MethodHandle getErrorName;
+  private final MethodHandle init;
+  private final MethodHandle driverGetVersion;
+  private final MethodHandle deviceGet;
+  private final MethodHandle deviceGetCount;
+  private final MethodHandle deviceGetName;
+  private final MethodHandle deviceGetAttribute;
+  private final MethodHandle devicePrimaryCtxRetain;
+  private final MethodHandle devicePrimaryCtxRelease;
+  private final MethodHandle ctxSetCurrent;
+  private final MethodHandle memAlloc;
+  private final MethodHandle memFree;
+  private final MethodHandle memcpyHtoDAsync;
+  private final MethodHandle memcpyDtoHAsync;
+  private final MethodHandle memsetD8Async;
+  private final MethodHandle streamCreate;
+  private final MethodHandle streamBeginCapture;
+  private final MethodHandle streamEndCapture;
+  private final MethodHandle streamSynchronize;
+  private final MethodHandle streamDestroy;
+  private final MethodHandle graphInstantiateWithFlags;
+  private final MethodHandle graphLaunch;
+  private final MethodHandle graphExecDestroy;
+  private final MethodHandle graphDestroy;
+
+  /** Binds in cuda.h's order, by the names that its macros give the functions. */
+  private PanamaDriver(SymbolLookup symbols) {
+    var functions =
+        new Functions(
+            symbols,
+            name ->
+                new CudaUnavailableException(
+                    "the CUDA driver has no " + name + "; update it: CUDA 12 or newer is needed"));
+    // A CUdeviceptr is a 64-bit integer, and an unsigned char is passed as an int.
+    getErrorString = functions.bind("cuGetErrorString", "i(ip)");
+    getErrorName = functions.bind("cuGetErrorName", "i(ip)");
+    init = functions.bind("cuInit", "i(i)");
+    driverGetVersion = functions.bind("cuDriverGetVersion", "i(p)");
+    deviceGet = functions.bind("cuDeviceGet", "i(pi)");
+    deviceGetCount = functions.bind("cuDeviceGetCount", "i(p)");
+    deviceGetName = functions.bind("cuDeviceGetName", "i(pii)");
+    deviceGetAttribute = functions.bind("cuDeviceGetAttribute", "i(pii)");
+    devicePrimaryCtxRetain = functions.bind("cuDevicePrimaryCtxRetain", "i(pi)");
+    devicePrimaryCtxRelease = functions.bind("cuDevicePrimaryCtxRelease_v2", "i(i)");
+    ctxSetCurrent = functions.bind("cuCtxSetCurrent", "i(p)");
+    memAlloc = functions.bind("cuMemAlloc_v2", "i(pl)");
+    memFree = functions.bind("cuMemFree_v2", "i(l)");
+    memcpyHtoDAsync = functions.bind("cuMemcpyHtoDAsync_v2", "i(lplp)");
+    memcpyDtoHAsync = functions.bind("cuMemcpyDtoHAsync_v2", "i(pllp)");
+    memsetD8Async = functions.bind("cuMemsetD8Async", "i(lilp)");
+    streamCreate = functions.bind("cuStreamCreate", "i(pi)");
+    streamBeginCapture = functions.bind("cuStreamBeginCapture_v2", "i(pi)");
+    streamEndCapture = functions.bind("cuStreamEndCapture", "i(pp)");
+    streamSynchronize = functions.bind("cuStreamSynchronize", "i(p)");
+    streamDestroy = functions.bind("cuStreamDestroy_v2", "i(p)");
+    graphInstantiateWithFlags = functions.bind("cuGraphInstantiateWithFlags", "i(ppl)");
+    graphLaunch = functions.bind("cuGraphLaunch", "i(pp)");
+    graphExecDestroy = functions.bind("cuGraphExecDestroy", "i(p)");
+    graphDestroy = functions.bind("cuGraphDestroy", "i(p)");
+  }
+
+  /**
+   * Loads and initialises the driver.
+   *
+   * @throws CudaUnavailableException with the reason, one sentence
+   */
+  public static PanamaDriver open() {
+    return open(System.getProperty(PROPERTY));
+  }
+
+  static PanamaDriver open(String file) {
+    PanamaDriver driver = new PanamaDriver(lookup(file));
+    driver.initialise();
+    return driver;
+  }
+
+  private static SymbolLookup lookup(String file) {
+    try {
+      if (file != null) {
+        Path path = Path.of(file).toAbsolutePath();
+        if (!Files.isRegularFile(path)) {
+          throw new CudaUnavailableException(
+              "the CUDA driver that -D" + PROPERTY + " names, " + path + ", does not exist");
+        }
+        System.load(path.toString()); // tells why, if it cannot
+        return SymbolLookup.libraryLookup(path, Arena.global());
+      }
+      return SymbolLookup.libraryLookup(LIBRARY, Arena.global());
+    } catch (IllegalCallerException e) {
+      throw new CudaUnavailableException(
+          "native access is off; start Java with --enable-native-access=ALL-UNNAMED", e);
+    } catch (UnsatisfiedLinkError e) {
+      throw new CudaUnavailableException(
+          "the CUDA driver could not be loaded: " + e.getMessage(), e);
+    } catch (IllegalArgumentException e) {
+      throw new CudaUnavailableException(
+          "there is no CUDA driver: the system finds no "
+              + LIBRARY
+              + " (a GPU's driver brings it; in a container, the container's runtime)",
+          e);
+    }
+  }
+
+  private void initialise() {
+    int result;
+    try {
+      result = (int) init.invokeExact(0);
+    } catch (Throwable e) {
+      throw Functions.rethrown(e);
+    }
+    if (result != 0) {
+      throw new CudaUnavailableException(
+          "the CUDA driver is installed, but does not start: " + errorText(result));
+    }
+  }
+
+  @Override
+  public int version() {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment out = arena.allocate(JAVA_INT);
+      check("cuDriverGetVersion", (int) driverGetVersion.invokeExact(out));
+      return out.get(JAVA_INT, 0);
+    } catch (Throwable e) {
+      throw Functions.rethrown(e);
+    }
+  }
+
+  @Override
+  public int deviceCount() {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment out = arena.allocate(JAVA_INT);
+      check("cuDeviceGetCount", (int) deviceGetCount.invokeExact(out));
+      return out.get(JAVA_INT, 0);
+    } catch (Throwable e) {
+      throw Functions.rethrown(e);
+    }
+  }
+
+  @Override
+  public String deviceName(int device) {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment out = arena.allocate(NAME_BYTES);
+      check("cuDeviceGetName", (int) deviceGetName.invokeExact(out, NAME_BYTES, handle(device)));
+      return out.getString(0);
+    } catch (Throwable e) {
+      throw Functions.rethrown(e);
+    }
+  }
+
+  @Override
+  public int computeCapability(int device) {
+    return 10 * attribute(device, CAPABILITY_MAJOR) + attribute(device, CAPABILITY_MINOR);
+  }
+
+  private int attribute(int device, int attribute) {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment out = arena.allocate(JAVA_INT);
+      check(
+          "cuDeviceGetAttribute",
+          (int) deviceGetAttribute.invokeExact(out, attribute, handle(device)));
+      return out.get(JAVA_INT, 0);
+    } catch (Throwable e) {
+      throw Functions.rethrown(e);
+    }
+  }
+
+  /** The CUdevice of a number. */
+  private int handle(int device) {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment out = arena.allocate(JAVA_INT);
+      check("cuDeviceGet", (int) deviceGet.invokeExact(out, device));
+      return out.get(JAVA_INT, 0);
+    } catch (Throwable e) {
+      throw Functions.rethrown(e);
+    }
+  }
+
+  @Override
+  public long retainContext(int device) {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment out = arena.allocate(ADDRESS);
+      check(
+          "cuDevicePrimaryCtxRetain",
+          (int) devicePrimaryCtxRetain.invokeExact(out, handle(device)));
+      return out.get(ADDRESS, 0).address();
+    } catch (Throwable e) {
+      throw Functions.rethrown(e);
+    }
+  }
+
+  @Override
+  public void releaseContext(int device) {
+    try {
+      check(
+          "cuDevicePrimaryCtxRelease_v2",
+          (int) devicePrimaryCtxRelease.invokeExact(handle(device)));
+    } catch (Throwable e) {
+      throw Functions.rethrown(e);
+    }
+  }
+
+  @Override
+  public void useContext(long context) {
+    try {
+      check("cuCtxSetCurrent", (int) ctxSetCurrent.invokeExact(pointer(context)));
+    } catch (Throwable e) {
+      throw Functions.rethrown(e);
+    }
+  }
+
+  @Override
+  public long allocate(long numBytes) {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment out = arena.allocate(JAVA_LONG);
+      check("cuMemAlloc_v2 of " + numBytes + " bytes", (int) memAlloc.invokeExact(out, numBytes));
+      return out.get(JAVA_LONG, 0);
+    } catch (Throwable e) {
+      throw Functions.rethrown(e);
+    }
+  }
+
+  @Override
+  public void free(long pointer) {
+    try {
+      check("cuMemFree_v2", (int) memFree.invokeExact(pointer));
+    } catch (Throwable e) {
+      throw Functions.rethrown(e);
+    }
+  }
+
+  @Override
+  public void copyToDevice(long pointer, MemorySegment host, long numBytes, long stream) {
+    try {
+      check(
+          "cuMemcpyHtoDAsync_v2",
+          (int) memcpyHtoDAsync.invokeExact(pointer, host, numBytes, pointer(stream)));
+    } catch (Throwable e) {
+      throw Functions.rethrown(e);
+    }
+  }
+
+  @Override
+  public void copyToHost(MemorySegment host, long pointer, long numBytes, long stream) {
+    try {
+      check(
+          "cuMemcpyDtoHAsync_v2",
+          (int) memcpyDtoHAsync.invokeExact(host, pointer, numBytes, pointer(stream)));
+    } catch (Throwable e) {
+      throw Functions.rethrown(e);
+    }
+  }
+
+  @Override
+  public void fill(long pointer, byte value, long numBytes, long stream) {
+    try {
+      check(
+          "cuMemsetD8Async",
+          (int)
+              memsetD8Async.invokeExact(
+                  pointer, Byte.toUnsignedInt(value), numBytes, pointer(stream)));
+    } catch (Throwable e) {
+      throw Functions.rethrown(e);
+    }
+  }
+
+  @Override
+  public long createStream() {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment out = arena.allocate(ADDRESS);
+      check("cuStreamCreate", (int) streamCreate.invokeExact(out, STREAM_NON_BLOCKING));
+      return out.get(ADDRESS, 0).address();
+    } catch (Throwable e) {
+      throw Functions.rethrown(e);
+    }
+  }
+
+  @Override
+  public void beginCapture(long stream) {
+    try {
+      check(
+          "cuStreamBeginCapture_v2",
+          (int) streamBeginCapture.invokeExact(pointer(stream), CAPTURE_MODE_THREAD_LOCAL));
+    } catch (Throwable e) {
+      throw Functions.rethrown(e);
+    }
+  }
+
+  @Override
+  public long endCapture(long stream) {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment out = arena.allocate(ADDRESS);
+      check("cuStreamEndCapture", (int) streamEndCapture.invokeExact(pointer(stream), out));
+      return out.get(ADDRESS, 0).address();
+    } catch (Throwable e) {
+      throw Functions.rethrown(e);
+    }
+  }
+
+  @Override
+  public void synchronize(long stream) {
+    try {
+      check("cuStreamSynchronize", (int) streamSynchronize.invokeExact(pointer(stream)));
+    } catch (Throwable e) {
+      throw Functions.rethrown(e);
+    }
+  }
+
+  @Override
+  public void destroyStream(long stream) {
+    try {
+      check("cuStreamDestroy_v2", (int) streamDestroy.invokeExact(pointer(stream)));
+    } catch (Throwable e) {
+      throw Functions.rethrown(e);
+    }
+  }
+
+  @Override
+  public long instantiate(long graph) {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment out = arena.allocate(ADDRESS);
+      check(
+          "cuGraphInstantiateWithFlags",
+          (int) graphInstantiateWithFlags.invokeExact(out, pointer(graph), 0L));
+      return out.get(ADDRESS, 0).address();
+    } catch (Throwable e) {
+      throw Functions.rethrown(e);
+    }
+  }
+
+  @Override
+  public void launch(long executable, long stream) {
+    try {
+      check("cuGraphLaunch", (int) graphLaunch.invokeExact(pointer(executable), pointer(stream)));
+    } catch (Throwable e) {
+      throw Functions.rethrown(e);
+    }
+  }
+
+  @Override
+  public void destroyExecutable(long executable) {
+    try {
+      check("cuGraphExecDestroy", (int) graphExecDestroy.invokeExact(pointer(executable)));
+    } catch (Throwable e) {
+      throw Functions.rethrown(e);
+    }
+  }
+
+  @Override
+  public void destroyGraph(long graph) {
+    try {
+      check("cuGraphDestroy", (int) graphDestroy.invokeExact(pointer(graph)));
+    } catch (Throwable e) {
+      throw Functions.rethrown(e);
+    }
+  }
+
+  private static MemorySegment pointer(long handle) {
+    return MemorySegment.ofAddress(handle);
+  }
+
+  private void check(String call, int result) {
+    if (result != 0) {
+      throw new CudaException(result, call + ": " + errorText(result));
+    }
+  }
+
+  private String errorText(int result) {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment out = arena.allocate(ADDRESS);
+      int unnamed = (int) getErrorName.invokeExact(result, out);
+      if (unnamed != 0) {
+        return "CUDA error " + result;
+      }
+      String name = Functions.text(out.get(ADDRESS, 0));
+      int untold = (int) getErrorString.invokeExact(result, out);
+      return untold != 0 ? name : name + ", " + Functions.text(out.get(ADDRESS, 0));
+    } catch (Throwable e) {
+      throw Functions.rethrown(e);
+    }
+  }
+}
