@@ -32,10 +32,12 @@ class ArchitectureTest {
   Stream<DynamicTest> packagesDependDownwardsOnly() {
     return Stream.of(
             mayUse("random"),
+            mayUse("natives"),
             // Backends, the chooser, must know what it chooses from.
             mayUse("backend", "backend.cpu", "backend.cuda"),
-            mayUse("backend.cpu", "backend", "random"),
-            mayUse("backend.cuda", "backend", "backend.cuda..", "random"),
+            mayUse("backend.cpu", "backend", "natives", "random"),
+            mayUse("backend.cuda", "backend", "backend.cuda..", "natives", "random"),
+            mayUse("backend.cuda.panama", "backend.cuda", "natives"),
             mayUse("sampling", "random"),
             mayUse("data"),
             mayUse("nn", "backend", "random"),
@@ -57,7 +59,7 @@ class ArchitectureTest {
                 .as("only cli knows picocli"),
             noClasses()
                 .that()
-                .resideOutsideOfPackages("dev.rais.backend.cpu..", "dev.rais.backend.cuda..")
+                .resideOutsideOfPackages("dev.rais.backend.cpu..", "dev.rais.backend.cuda..", "dev.rais.natives")
                 .should()
                 .dependOnClassesThat()
                 .haveFullyQualifiedName("java.lang.foreign.Linker")

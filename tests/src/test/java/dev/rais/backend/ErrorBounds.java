@@ -9,24 +9,24 @@ package dev.rais.backend;
  * negligibly far from 1 at λ = 16 (Higham and Mary 2019), so the smaller of the two is used.
  * Σ|a||b| comes from the reference itself, run on absolute values.
  */
-final class ErrorBounds {
+public final class ErrorBounds {
   /** Half a unit in the last place of 1. */
-  static final double U = 0x1p-24;
+  public static final double U = 0x1p-24;
 
   private ErrorBounds() {}
 
   /** γ for a sum of k products and a bias, rounded to a float. */
-  static double gamma(double k) {
+  public static double gamma(double k) {
     return U * Math.min(k + 3, 16 * Math.sqrt(k + 3));
   }
 
   /** Bounds of sums of k products, given Σ|a||b| of each. */
-  static double[] ofSums(double k, double[] absoluteSums) {
+  public static double[] ofSums(double k, double[] absoluteSums) {
     return scaled(gamma(k), absoluteSums);
   }
 
   /** factor · |values| + floor. */
-  static double[] relative(double factor, double[] values, double floor) {
+  public static double[] relative(double factor, double[] values, double floor) {
     double[] bounds = scaled(factor, values);
     for (int i = 0; i < bounds.length; i++) {
       bounds[i] += floor;
@@ -42,11 +42,11 @@ final class ErrorBounds {
     return bounds;
   }
 
-  static double[] absolute(double[] values) {
+  public static double[] absolute(double[] values) {
     return scaled(1, values);
   }
 
-  static double[] doubles(float[] values) {
+  public static double[] doubles(float[] values) {
     double[] result = new double[values.length];
     for (int i = 0; i < values.length; i++) {
       result[i] = values[i];

@@ -23,21 +23,10 @@ import org.junit.jupiter.api.Test;
  * exported symbols, PTX and the jar they come in.
  */
 class NativeBuildTest {
-  private static final Path ROOT = root();
-
-  /** The checkout, whatever module the tests run in. */
-  private static Path root() {
-    Path folder = Path.of("").toAbsolutePath();
-    while (!Files.isExecutable(folder.resolve("native-build/build"))) {
-      folder = folder.getParent();
-    }
-    return folder;
-  }
-
   @Test
   void theKernelsPassTheirTestsOnTheHost() throws Exception {
     assumePossible("host");
-    String log = build("host", "--test");
+    String log = NativeBuild.build("host", "--test");
     assertTrue(log.contains("100% tests passed, 0 tests failed"), log);
   }
 
@@ -46,7 +35,7 @@ class NativeBuildTest {
   void theKernelsTestsNoticeBrokenKernels() throws Exception {
     assumePossible("host");
     boolean all = System.getProperty("rais.test.mutants", "quick").equals("all");
-    String log = build("host", all ? "--mutants" : "--mutants=quick");
+    String log = NativeBuild.build("host", all ? "--mutants" : "--mutants=quick");
     assertTrue(log.contains(" mutants caught, 0 NOT caught"), log);
   }
 
@@ -54,13 +43,13 @@ class NativeBuildTest {
   void theKernelsCompileForGpus() throws Exception {
     assumePossible("cuda");
     // The preset of the jar: one compilation serves both.
-    String log = build("cuda", "--test");
+    String log = NativeBuild.build("cuda", "--test");
     assertTrue(log.contains("100% tests passed, 0 tests failed"), log);
   }
 
   @Test
   void theJarHasTheLibraryAndItsChecksum() throws Exception {
-    Path folder = ROOT.resolve("native-build/target");
+    Path folder = NativeBuild.ROOT.resolve("native-build/target");
     List<Path> jars;
     try (Stream<Path> files = Files.isDirectory(folder) ? Files.list(folder) : Stream.empty()) {
       jars = files.filter(file -> file.toString().endsWith("-linux-x86_64.jar")).toList();
@@ -86,29 +75,7 @@ class NativeBuildTest {
   }
 
   private static void assumePossible(String preset) throws Exception {
-    String missing = build(preset, "--missing").strip();
+    String missing = NativeBuild.missing(preset);
     assumeTrue(missing.isEmpty(), missing);
-  }
-
-  private static String build(String... arguments) throws IOException, InterruptedException {
-    Path log = Files.createTempFile("native-build", ".log");
-    try {
-      Process process =
-          new ProcessBuilder(
-                  Stream.concat(
-                          Stream.of(ROOT.resolve("native-build/build").toString()),
-                          Stream.of(arguments))
-                      .toList())
-              .directory(ROOT.toFile())
-              .redirectErrorStream(true)
-              .redirectOutput(log.toFile())
-              .start();
-      int code = process.waitFor();
-      String text = Files.readString(log);
-      assertEquals(0, code, text);
-      return text;
-    } finally {
-      Files.delete(log);
-    }
   }
 }

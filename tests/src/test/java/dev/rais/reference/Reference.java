@@ -234,10 +234,27 @@ public final class Reference {
    */
   public static Loss lossLayer(
       int rows, int classes, double[] logits, int[] labels, double[] weights, double scale) {
+    return lossLayer(rows, classes, logits, labels, weights, scale, 0);
+  }
+
+  /**
+   * The same for labels smoothed by e: y = (1 − e) onehot(label) + e/K.
+   *
+   * @param smoothing e
+   */
+  public static Loss lossLayer(
+      int rows,
+      int classes,
+      double[] logits,
+      int[] labels,
+      double[] weights,
+      double scale,
+      double smoothing) {
     double[] losses = new double[rows];
     double[] norms = new double[rows];
     double[] gradients = new double[rows * classes];
     int[] ranks = new int[rows];
+    double uniform = smoothing / classes;
     for (int j = 0; j < rows; j++) {
       int row = j * classes;
       int label = labels[j];
@@ -251,18 +268,22 @@ public final class Reference {
       }
       double all = 0;
       double others = 0;
+      double below = 0;
       for (int k = 0; k < classes; k++) {
         double e = Math.exp(logits[row + k] - maximum);
         all += e;
         others += k == label ? 0 : e;
+        below += zLabel - logits[row + k];
       }
       // −log s = log(1 + others/e_label), exact also where s is nearly 1.
       double ratio = others / Math.exp(zLabel - maximum);
       losses[j] = ratio < 1 ? Math.log1p(ratio) : Math.log(all) + maximum - zLabel;
+      // −Σ y_k log s_k = −log s_label + Σ y_k (z_label − z_k)
+      losses[j] += uniform * below;
       double squares = 0;
       for (int k = 0; k < classes; k++) {
         double s = Math.exp(logits[row + k] - maximum) / all;
-        double difference = k == label ? -others / all : s;
+        double difference = k == label ? smoothing - uniform - others / all : s - uniform;
         squares += difference * difference;
         gradients[row + k] = scale * (weights == null ? 1 : weights[j]) * difference;
       }
