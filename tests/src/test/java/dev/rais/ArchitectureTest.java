@@ -59,7 +59,8 @@ class ArchitectureTest {
                 .as("only cli knows picocli"),
             noClasses()
                 .that()
-                .resideOutsideOfPackages("dev.rais.backend.cpu..", "dev.rais.backend.cuda..", "dev.rais.natives")
+                .resideOutsideOfPackages(
+                    "dev.rais.backend.cpu..", "dev.rais.backend.cuda..", "dev.rais.natives")
                 .should()
                 .dependOnClassesThat()
                 .haveFullyQualifiedName("java.lang.foreign.Linker")

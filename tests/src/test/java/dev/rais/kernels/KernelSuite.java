@@ -102,6 +102,7 @@ abstract class KernelSuite {
     assertEquals(planned, count, "cases executed");
     TreeSet<String> untried = functions(false);
     untried.removeAll(executed.keySet());
+    untried.removeAll(KernelCases.TO_BE_WRITTEN);
     assertTrue(untried.isEmpty(), "no case of " + untried + " was executed; see KernelCases");
   }
 
@@ -121,6 +122,7 @@ abstract class KernelSuite {
   final List<DynamicNode> refusesBadArguments() {
     List<DynamicNode> nodes = new ArrayList<>();
     TreeSet<String> untried = functions(true);
+    untried.removeAll(KernelCases.TO_BE_WRITTEN);
     for (KernelCases kernel : KernelCases.ALL) {
       for (GoodCall call : kernel.goodCalls()) {
         untried.remove(call.function());

@@ -37,6 +37,21 @@ public final class Kernels {
   /** Bit of a correctness flag: the label's logit is among the five largest. */
   public static final int TOP_5 = 2;
 
+  /** Place among an evaluation's counts: examples. */
+  public static final int COUNT_EXAMPLES = 0;
+
+  /** Place among an evaluation's counts: examples whose label has not the largest logit. */
+  public static final int COUNT_TOP_1_ERRORS = 1;
+
+  /** Place among an evaluation's counts: examples whose label is not among the five largest. */
+  public static final int COUNT_TOP_5_ERRORS = 2;
+
+  /** Place among an evaluation's counts: losses that are not finite. */
+  public static final int COUNT_NOT_FINITE = 3;
+
+  /** How many counts of an evaluation there are. */
+  public static final int COUNTS = 4;
+
   /** Most classes of a loss layer. */
   public static final int MAX_CLASSES = 200_000;
 
@@ -77,7 +92,22 @@ public final class Kernels {
           new Function("rais_round_generate", "i(p l pp l lii p i pp)"),
           new Function("rais_sgd_workspace_bytes", "l(l)"),
           new Function("rais_sgd", "i(p l ppp p ff ppp)"),
-          new Function("rais_gather_augment", "i(p liii pp ip pp iii lip i pp)"));
+          new Function("rais_gather_augment", "i(p liii pp ip pp iii lip i pp)"),
+          new Function("rais_bias_relu", "i(p iii pp i p)"),
+          new Function("rais_bias_relu_workspace_bytes", "l(iii)"),
+          new Function("rais_bias_relu_backward", "i(p iii ppppp)"),
+          new Function("rais_relu", "i(p l i pp)"),
+          new Function("rais_relu_backward", "i(p l i ppp)"),
+          new Function("rais_add", "i(p l i ppp)"),
+          new Function("rais_to_bfloat16", "i(p l pp)"),
+          new Function("rais_to_float32", "i(p l pp)"),
+          new Function("rais_dropout", "i(p l i p f l i pp)"),
+          new Function("rais_max_pool", "i(p iiiiiii ppp)"),
+          new Function("rais_max_pool_backward", "i(p iiiiiii ppp)"),
+          new Function("rais_global_average_pool", "i(p iiii pp)"),
+          new Function("rais_global_average_pool_backward", "i(p iiii pp)"),
+          new Function("rais_evaluation_counts", "i(p ii ppp i ppp)"),
+          new Function("rais_row_squared_norms", "i(p iii pp)"));
 
   private final Path library;
   private final Map<String, MethodHandle> handles = new HashMap<>();

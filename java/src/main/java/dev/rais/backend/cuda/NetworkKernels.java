@@ -14,6 +14,21 @@ public final class NetworkKernels {
   private final MethodHandle sgdWorkspaceBytes;
   private final MethodHandle sgd;
   private final MethodHandle gatherAugment;
+  private final MethodHandle biasRelu;
+  private final MethodHandle biasReluWorkspaceBytes;
+  private final MethodHandle biasReluBackward;
+  private final MethodHandle relu;
+  private final MethodHandle reluBackward;
+  private final MethodHandle add;
+  private final MethodHandle toBfloat16;
+  private final MethodHandle toFloat32;
+  private final MethodHandle dropout;
+  private final MethodHandle maxPool;
+  private final MethodHandle maxPoolBackward;
+  private final MethodHandle globalAveragePool;
+  private final MethodHandle globalAveragePoolBackward;
+  private final MethodHandle evaluationCounts;
+  private final MethodHandle rowSquaredNorms;
 
   NetworkKernels(Kernels kernels) {
     this.kernels = kernels;
@@ -21,6 +36,21 @@ public final class NetworkKernels {
     sgdWorkspaceBytes = kernels.handle("rais_sgd_workspace_bytes");
     sgd = kernels.handle("rais_sgd");
     gatherAugment = kernels.handle("rais_gather_augment");
+    biasRelu = kernels.handle("rais_bias_relu");
+    biasReluWorkspaceBytes = kernels.handle("rais_bias_relu_workspace_bytes");
+    biasReluBackward = kernels.handle("rais_bias_relu_backward");
+    relu = kernels.handle("rais_relu");
+    reluBackward = kernels.handle("rais_relu_backward");
+    add = kernels.handle("rais_add");
+    toBfloat16 = kernels.handle("rais_to_bfloat16");
+    toFloat32 = kernels.handle("rais_to_float32");
+    dropout = kernels.handle("rais_dropout");
+    maxPool = kernels.handle("rais_max_pool");
+    maxPoolBackward = kernels.handle("rais_max_pool_backward");
+    globalAveragePool = kernels.handle("rais_global_average_pool");
+    globalAveragePoolBackward = kernels.handle("rais_global_average_pool_backward");
+    evaluationCounts = kernels.handle("rais_evaluation_counts");
+    rowSquaredNorms = kernels.handle("rais_row_squared_norms");
   }
 
   /** The fused loss layer: losses, norms of the loss layer, weighted gradients, correctness. */
@@ -152,6 +182,260 @@ public final class NetworkKernels {
                   dtype,
                   batch,
                   batchLabels));
+    } catch (Throwable e) {
+      throw Functions.rethrown(e);
+    }
+  }
+
+  /** Adds a bias to each channel, rectified or not. */
+  public void biasRelu(
+      MemorySegment stream,
+      int rows,
+      int channels,
+      int dtype,
+      MemorySegment x,
+      MemorySegment bias,
+      int rectified,
+      MemorySegment y) {
+    try {
+      kernels.check(
+          (int) biasRelu.invokeExact(stream, rows, channels, dtype, x, bias, rectified, y));
+    } catch (Throwable e) {
+      throw Functions.rethrown(e);
+    }
+  }
+
+  /** Bytes of workspace that {@link #biasReluBackward} needs; 0 for sizes that are none. */
+  public long biasReluWorkspaceBytes(int rows, int channels, int dtype) {
+    try {
+      return (long) biasReluWorkspaceBytes.invokeExact(rows, channels, dtype);
+    } catch (Throwable e) {
+      throw Functions.rethrown(e);
+    }
+  }
+
+  /** The gradients of {@link #biasRelu}. */
+  public void biasReluBackward(
+      MemorySegment stream,
+      int rows,
+      int channels,
+      int dtype,
+      MemorySegment y,
+      MemorySegment dy,
+      MemorySegment dx,
+      MemorySegment dbias,
+      MemorySegment workspace) {
+    try {
+      kernels.check(
+          (int)
+              biasReluBackward.invokeExact(
+                  stream, rows, channels, dtype, y, dy, dx, dbias, workspace));
+    } catch (Throwable e) {
+      throw Functions.rethrown(e);
+    }
+  }
+
+  /** The rectifier. */
+  public void relu(MemorySegment stream, long count, int dtype, MemorySegment x, MemorySegment y) {
+    try {
+      kernels.check((int) relu.invokeExact(stream, count, dtype, x, y));
+    } catch (Throwable e) {
+      throw Functions.rethrown(e);
+    }
+  }
+
+  /** The gradient of {@link #relu}. */
+  public void reluBackward(
+      MemorySegment stream,
+      long count,
+      int dtype,
+      MemorySegment y,
+      MemorySegment dy,
+      MemorySegment dx) {
+    try {
+      kernels.check((int) reluBackward.invokeExact(stream, count, dtype, y, dy, dx));
+    } catch (Throwable e) {
+      throw Functions.rethrown(e);
+    }
+  }
+
+  /** A sum of two. */
+  public void add(
+      MemorySegment stream,
+      long count,
+      int dtype,
+      MemorySegment a,
+      MemorySegment b,
+      MemorySegment y) {
+    try {
+      kernels.check((int) add.invokeExact(stream, count, dtype, a, b, y));
+    } catch (Throwable e) {
+      throw Functions.rethrown(e);
+    }
+  }
+
+  /** Rounds floats. */
+  public void toBfloat16(MemorySegment stream, long count, MemorySegment x, MemorySegment y) {
+    try {
+      kernels.check((int) toBfloat16.invokeExact(stream, count, x, y));
+    } catch (Throwable e) {
+      throw Functions.rethrown(e);
+    }
+  }
+
+  /** Widens bfloat16s. */
+  public void toFloat32(MemorySegment stream, long count, MemorySegment x, MemorySegment y) {
+    try {
+      kernels.check((int) toFloat32.invokeExact(stream, count, x, y));
+    } catch (Throwable e) {
+      throw Functions.rethrown(e);
+    }
+  }
+
+  /** Dropout, forward and backward. */
+  public void dropout(
+      MemorySegment stream,
+      long count,
+      int dtype,
+      MemorySegment x,
+      float rate,
+      long seed,
+      int randomStream,
+      MemorySegment iteration,
+      MemorySegment y) {
+    try {
+      kernels.check(
+          (int)
+              dropout.invokeExact(stream, count, dtype, x, rate, seed, randomStream, iteration, y));
+    } catch (Throwable e) {
+      throw Functions.rethrown(e);
+    }
+  }
+
+  /** Max pooling and where the maxima are. */
+  public void maxPool(
+      MemorySegment stream,
+      int batch,
+      int height,
+      int width,
+      int channels,
+      int kernel,
+      int stride,
+      int dtype,
+      MemorySegment x,
+      MemorySegment y,
+      MemorySegment winners) {
+    try {
+      kernels.check(
+          (int)
+              maxPool.invokeExact(
+                  stream, batch, height, width, channels, kernel, stride, dtype, x, y, winners));
+    } catch (Throwable e) {
+      throw Functions.rethrown(e);
+    }
+  }
+
+  /** The gradient of {@link #maxPool}. */
+  public void maxPoolBackward(
+      MemorySegment stream,
+      int batch,
+      int height,
+      int width,
+      int channels,
+      int kernel,
+      int stride,
+      int dtype,
+      MemorySegment dy,
+      MemorySegment winners,
+      MemorySegment dx) {
+    try {
+      kernels.check(
+          (int)
+              maxPoolBackward.invokeExact(
+                  stream, batch, height, width, channels, kernel, stride, dtype, dy, winners, dx));
+    } catch (Throwable e) {
+      throw Functions.rethrown(e);
+    }
+  }
+
+  /** The mean of each channel. */
+  public void globalAveragePool(
+      MemorySegment stream,
+      int batch,
+      int positions,
+      int channels,
+      int dtype,
+      MemorySegment x,
+      MemorySegment y) {
+    try {
+      kernels.check(
+          (int) globalAveragePool.invokeExact(stream, batch, positions, channels, dtype, x, y));
+    } catch (Throwable e) {
+      throw Functions.rethrown(e);
+    }
+  }
+
+  /** The gradient of {@link #globalAveragePool}. */
+  public void globalAveragePoolBackward(
+      MemorySegment stream,
+      int batch,
+      int positions,
+      int channels,
+      int dtype,
+      MemorySegment dy,
+      MemorySegment dx) {
+    try {
+      kernels.check(
+          (int)
+              globalAveragePoolBackward.invokeExact(
+                  stream, batch, positions, channels, dtype, dy, dx));
+    } catch (Throwable e) {
+      throw Functions.rethrown(e);
+    }
+  }
+
+  /** Adds what an evaluation counts to sums. */
+  public void evaluationCounts(
+      MemorySegment stream,
+      int rows,
+      int classes,
+      MemorySegment losses,
+      MemorySegment correctness,
+      MemorySegment labels,
+      int ignoredLabel,
+      MemorySegment lossSum,
+      MemorySegment counts,
+      MemorySegment classCounts) {
+    try {
+      kernels.check(
+          (int)
+              evaluationCounts.invokeExact(
+                  stream,
+                  rows,
+                  classes,
+                  losses,
+                  correctness,
+                  labels,
+                  ignoredLabel,
+                  lossSum,
+                  counts,
+                  classCounts));
+    } catch (Throwable e) {
+      throw Functions.rethrown(e);
+    }
+  }
+
+  /** The squared norm of each row. */
+  public void rowSquaredNorms(
+      MemorySegment stream,
+      int rows,
+      int columns,
+      int dtype,
+      MemorySegment x,
+      MemorySegment squaredNorms) {
+    try {
+      kernels.check(
+          (int) rowSquaredNorms.invokeExact(stream, rows, columns, dtype, x, squaredNorms));
     } catch (Throwable e) {
       throw Functions.rethrown(e);
     }
