@@ -32,7 +32,7 @@ __global__ void __launch_bounds__(kColumnThreads, 4)
 // dx = dy where y > 0 (everywhere if y is null), and what its columns sum to, by chunks:
 // partial[channel, chunk].
 template <class T, bool kWhole>
-__global__ void __launch_bounds__(kColumnThreads, 4)
+__global__ void __launch_bounds__(kColumnThreads, kOccupancy<T, !kWhole>)
     sumGradients(Tiling tiling, const T* y, const T* dy, T* dx, double* partial) {
   constexpr int kCount = kPerVector<T>;
   constexpr int kRows = kRowsAtOnce / 2;
@@ -67,20 +67,12 @@ __global__ void __launch_bounds__(kColumnThreads, 4)
           savePack<kWhole>(dx + tile.at(tiling, row), tile.channels, values);
         }
       });
-  double wide[kCount];
-#pragma unroll
-  for (int i = 0; i < kCount; i++) {
-    wide[i] = sums[i];
-  }
-  sumLanes(tiling, tile.lane, wide);
-  if (tile.lane == 0 && tile.first < tile.end) {
-#pragma unroll
-    for (int i = 0; i < kCount; i++) {
-      if (i < tile.channels) {
-        partial[static_cast<int64_t>(tile.channel + i) * tiling.chunks + blockIdx.y] = wide[i];
-      }
+  sumLanes(tiling, sums, [&](int i, int pack, double sum) {
+    int channel = channelOf<T>(tiling, blockIdx.x, pack) + i;
+    if (channel < tiling.channels) {
+      partial[static_cast<int64_t>(channel) * tiling.chunks + blockIdx.y] = sum;
     }
-  }
+  });
 }
 
 __global__ void __launch_bounds__(kFinishThreads)
@@ -98,7 +90,7 @@ __global__ void __launch_bounds__(kFinishThreads)
 template <class T>
 void launchForward(rais_stream stream, int32_t rows, int32_t channels, const void* x,
                    const float* bias, bool rectified, void* y) {
-  Tiling tiling = tilingOf(rows, channels, kDtype<T>);
+  Tiling tiling = streaming(rows, channels, kDtype<T>);
   auto add = rowsAligned<T>(channels, {x, y}) ? addBias<T, true> : addBias<T, false>;
   RAIS_LAUNCH(add, gridOf(tiling), kColumnThreads, 0, stream, tiling, static_cast<const T*>(x),
               bias, rectified, static_cast<T*>(y));
@@ -107,7 +99,7 @@ void launchForward(rais_stream stream, int32_t rows, int32_t channels, const voi
 template <class T>
 void launchBackward(rais_stream stream, int32_t rows, int32_t channels, const void* y,
                     const void* dy, void* dx, float* dbias, double* partial) {
-  Tiling tiling = tilingOf(rows, channels, kDtype<T>);
+  Tiling tiling = summing(rows, channels, kDtype<T>);
   auto sum = rowsAligned<T>(channels, {y, dy, dx}) ? sumGradients<T, true> : sumGradients<T, false>;
   RAIS_LAUNCH(sum, gridOf(tiling), kColumnThreads, 0, stream, tiling, static_cast<const T*>(y),
               static_cast<const T*>(dy), static_cast<T*>(dx), partial);
@@ -145,7 +137,7 @@ int64_t rais_bias_relu_workspace_bytes(int32_t rows, int32_t channels, int32_t d
   if (!isMatrix(rows, channels, dtype)) {
     return 0;
   }
-  return int64_t{channels} * tilingOf(rows, channels, dtype).chunks *
+  return int64_t{channels} * summing(rows, channels, dtype).chunks *
          static_cast<int64_t>(sizeof(double));
 }
 

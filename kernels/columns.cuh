@@ -16,12 +16,21 @@ namespace rais {
 
 constexpr int kColumnThreads = 256;
 constexpr int kMaxGroupPacks = 32;
-constexpr int kRowsAtOnce = 4;  // loads that a thread has under way, of each matrix
 
-// At least a row for every one of the loads under way; beyond, as many chunks as make this number
-// of blocks. 4 blocks of 256 threads fill an H100's 132 multiprocessors with loads, and a device of
-// another size is not far off.
-constexpr int kColumnBlocks = 512;
+// Loads of 16 bytes that a thread has under way: with 4 blocks on a multiprocessor, 64 KiB.
+constexpr int kRowsAtOnce = 4;
+
+// A chunk has a row for each of these loads; beyond, as many of such steps as make this number of
+// blocks. Sums: 4 blocks fit on each of an H100's 132 multiprocessors, a device of another size is
+// not far off, and what blocks leave behind stays little. Else, several times as many, so that
+// multiprocessors end together.
+constexpr int kSummingBlocks = 512;
+constexpr int kStreamingBlocks = 2048;
+
+// Blocks of a kernel with many numbers per channel that fit on a multiprocessor: enough for the
+// loads under way without spilling registers.
+template <class T, bool kMany>
+constexpr int kOccupancy = kMany && sizeof(T) < sizeof(float) ? 3 : 4;
 
 constexpr int64_t kMaxRows = int64_t{1} << 30;
 constexpr int64_t kMaxChannels = int64_t{1} << 24;
@@ -36,7 +45,7 @@ struct Tiling {
   int32_t chunks;  // blocks one below the other
 };
 
-inline Tiling tilingOf(int32_t rows, int32_t channels, int32_t dtype) {
+inline Tiling tilingOf(int32_t rows, int32_t channels, int32_t dtype, int32_t blocks) {
   Tiling t;
   t.rows = rows;
   t.channels = channels;
@@ -47,10 +56,18 @@ inline Tiling tilingOf(int32_t rows, int32_t channels, int32_t dtype) {
   t.lanes = kColumnThreads / t.groupPacks;
   int32_t step = t.lanes * kRowsAtOnce;
   int32_t steps = (rows + step - 1) / step;
-  int32_t most = max(1, kColumnBlocks / t.groups);
+  int32_t most = max(1, blocks / t.groups);
   t.chunkRows = step * ((steps + most - 1) / most);
   t.chunks = (rows + t.chunkRows - 1) / t.chunkRows;
   return t;
+}
+
+inline Tiling summing(int32_t rows, int32_t channels, int32_t dtype) {
+  return tilingOf(rows, channels, dtype, kSummingBlocks);
+}
+
+inline Tiling streaming(int32_t rows, int32_t channels, int32_t dtype) {
+  return tilingOf(rows, channels, dtype, kStreamingBlocks);
 }
 
 inline bool isMatrix(int64_t rows, int64_t channels, int32_t dtype) {
@@ -72,6 +89,12 @@ bool rowsAligned(int32_t channels, std::initializer_list<const void*> matrices) 
   return aligned;
 }
 
+// The first channel of a group's pack.
+template <class T>
+__device__ __forceinline__ int channelOf(const Tiling& t, int group, int pack) {
+  return (group * t.groupPacks + pack) * kPerVector<T>;
+}
+
 // What a thread has of a chunk: kCount channels, rows first, first + lanes, ... below end. Threads
 // that are left over have no rows.
 template <class T>
@@ -86,7 +109,7 @@ struct Tile {
 
   __device__ __forceinline__ Tile(const Tiling& t, int group, int chunk) {
     lane = static_cast<int>(threadIdx.x) / t.groupPacks;
-    channel = (group * t.groupPacks + static_cast<int>(threadIdx.x) % t.groupPacks) * kCount;
+    channel = channelOf<T>(t, group, static_cast<int>(threadIdx.x) % t.groupPacks);
     first = chunk * t.chunkRows + lane;
     end = min(t.rows, (chunk + 1) * t.chunkRows);
     if (lane >= t.lanes || channel >= t.channels) {
@@ -166,31 +189,45 @@ __device__ __forceinline__ void loadChannels(const float* from, int channels, fl
   }
 }
 
-// Sums values over a block's lanes, for its lane 0. All threads must call it.
-template <int kCount>
-__device__ __forceinline__ void sumLanes(const Tiling& t, int lane, double (&values)[kCount]) {
-  RAIS_SHARED(double[kCount * kColumnThreads], sums);
-  double* own = sums + threadIdx.x;
+// Sums each of a thread's values over the block's lanes, in double, and calls store(value, pack,
+// sum) for every value of every pack of the group, each by one thread. All threads must call it.
+template <int kValues, class Store>
+__device__ __forceinline__ void sumLanes(const Tiling& t, const float (&values)[kValues],
+                                         Store store) {
+  RAIS_SHARED(float[kValues * kColumnThreads], ofThreads);
+  RAIS_SHARED(double[kColumnThreads], ofParts);
+  int thread = static_cast<int>(threadIdx.x);
 #pragma unroll
-  for (int i = 0; i < kCount; i++) {
-    own[i * kColumnThreads] = values[i];
+  for (int v = 0; v < kValues; v++) {
+    ofThreads[v * kColumnThreads + thread] = values[v];
   }
-  for (int n = t.lanes; n > 1;) {
-    int half = (n + 1) / 2;
-    __syncthreads();  // the level below is complete
-    if (lane < n - half) {
-#pragma unroll
-      for (int i = 0; i < kCount; i++) {
-        own[i * kColumnThreads] += own[i * kColumnThreads + half * t.groupPacks];
-      }
+  __syncthreads();  // every thread's values are there
+  int outputs = kValues * t.groupPacks;
+  // Few outputs have many lanes each, which several threads share.
+  int parts = max(1, min(t.lanes, kColumnThreads / outputs));
+  int partLanes = (t.lanes + parts - 1) / parts;
+  for (int i = thread; i < outputs * parts; i += kColumnThreads) {
+    int part = i / outputs;
+    int output = i % outputs;
+    const float* from = ofThreads + output / t.groupPacks * kColumnThreads + output % t.groupPacks;
+    double sum = 0;
+    for (int lane = part * partLanes; lane < min(t.lanes, (part + 1) * partLanes); lane++) {
+      sum += from[lane * t.groupPacks];
     }
-    n = half;
+    if (parts == 1) {
+      store(output / t.groupPacks, output % t.groupPacks, sum);
+    } else {
+      ofParts[i] = sum;
+    }
   }
-#pragma unroll
-  for (int i = 0; i < kCount; i++) {
-    values[i] = own[i * kColumnThreads];
+  __syncthreads();  // all parts are there; and another call may write the threads' values again
+  if (parts > 1 && thread < outputs) {
+    double sum = 0;
+    for (int part = 0; part < parts; part++) {
+      sum += ofParts[part * outputs + thread];
+    }
+    store(thread / t.groupPacks, thread % t.groupPacks, sum);
   }
-  __syncthreads();  // another call may write the sums again
 }
 
 // What the chunks' blocks have left is summed by a warp for each channel.

@@ -12,7 +12,8 @@ __global__ void __launch_bounds__(kColumnThreads)
     averagePositions(Tiling tiling, const T* x, T* y) {
   constexpr int kCount = kPerVector<T>;
   int example = static_cast<int>(blockIdx.x) / tiling.groups;
-  Tile<T> tile(tiling, static_cast<int>(blockIdx.x) % tiling.groups, 0);
+  int group = static_cast<int>(blockIdx.x) % tiling.groups;
+  Tile<T> tile(tiling, group, 0);
   const T* from = x + static_cast<int64_t>(example) * tiling.rows * tiling.channels;
   float sums[kCount] = {};
   Pack<T, kCount> packs[kRowsAtOnce];
@@ -29,20 +30,13 @@ __global__ void __launch_bounds__(kColumnThreads)
           sums[i] += values[i];
         }
       });
-  double wide[kCount];
-#pragma unroll
-  for (int i = 0; i < kCount; i++) {
-    wide[i] = sums[i];
-  }
-  sumLanes(tiling, tile.lane, wide);
-  if (tile.lane == 0 && tile.first < tile.end) {
-    float means[kCount];
-#pragma unroll
-    for (int i = 0; i < kCount; i++) {
-      means[i] = static_cast<float>(wide[i] / tiling.rows);
+  sumLanes(tiling, sums, [&](int i, int pack, double sum) {
+    int channel = channelOf<T>(tiling, group, pack) + i;
+    if (channel < tiling.channels) {
+      store(y + static_cast<int64_t>(example) * tiling.channels + channel,
+            static_cast<float>(sum / tiling.rows));
     }
-    savePack<kWhole>(y + tile.at(tiling, example), tile.channels, means);
-  }
+  });
 }
 
 // Every position gets its share.
@@ -71,7 +65,7 @@ __global__ void __launch_bounds__(kColumnThreads)
 template <class T>
 void launchForward(rais_stream stream, int32_t batch, int32_t positions, int32_t channels,
                    const void* x, void* y) {
-  Tiling tiling = tilingOf(positions, channels, kDtype<T>);
+  Tiling tiling = summing(positions, channels, kDtype<T>);
   tiling.chunkRows = positions;
   tiling.chunks = 1;
   auto average =
@@ -83,7 +77,7 @@ void launchForward(rais_stream stream, int32_t batch, int32_t positions, int32_t
 template <class T>
 void launchBackward(rais_stream stream, int32_t batch, int32_t positions, int32_t channels,
                     const void* dy, void* dx) {
-  Tiling tiling = tilingOf(batch * positions, channels, kDtype<T>);
+  Tiling tiling = streaming(batch * positions, channels, kDtype<T>);
   auto spread =
       rowsAligned<T>(channels, {dy, dx}) ? spreadGradients<T, true> : spreadGradients<T, false>;
   RAIS_LAUNCH(spread, gridOf(tiling), kColumnThreads, 0, stream, tiling, Divisor(positions),

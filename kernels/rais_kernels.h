@@ -49,6 +49,11 @@ extern "C" {
 #define RAIS_TOP_1 1
 #define RAIS_TOP_5 2
 
+/* What follows a batch normalisation in the same operation (Java: BatchNormShape.Fusion). */
+#define RAIS_FUSION_NONE 0
+#define RAIS_FUSION_RELU 1
+#define RAIS_FUSION_ADD_RELU 2
+
 /* Places of the counts of rais_evaluation_counts, and how many there are. */
 #define RAIS_COUNT_EXAMPLES 0
 #define RAIS_COUNT_TOP_1_ERRORS 1
@@ -719,6 +724,100 @@ RAIS_API int32_t rais_evaluation_counts(rais_stream stream, int32_t rows, int32_
  */
 RAIS_API int32_t rais_row_squared_norms(rais_stream stream, int32_t rows, int32_t columns,
                                         int32_t dtype, const void* x, float* squared_norms);
+
+/*
+ * Bytes of workspace that rais_batch_norm_forward and rais_batch_norm_backward need; 0 if an
+ * argument is out of range.
+ */
+RAIS_API int64_t rais_batch_norm_workspace_bytes(int32_t batch, int32_t positions, int32_t channels,
+                                                 int32_t dtype);
+
+/*
+ * Batch normalisation with weighted statistics (docs/algorithm.md section 6; Java: BatchNorm). With
+ * share w_js = weight_j / (positions * sum of weights) of example j at each of its positions s, for
+ * every channel:
+ *   mean      = sum of w_js x_js
+ *   variance  = sum of w_js (x_js - mean)^2
+ *   xhat      = (x - mean) / sqrt(variance + epsilon)
+ *   y         = gamma * xhat + beta               RAIS_FUSION_NONE
+ *               max(that, 0)                      RAIS_FUSION_RELU
+ *               max(that + residual, 0)           RAIS_FUSION_ADD_RELU
+ *   running_mean     += momentum * (mean - running_mean)
+ *   running_variance += momentum * (variance / (1 - sum of w_js^2) - running_variance), where a
+ *                       denominator that is not positive is taken as 1
+ * Sums are made of sums of chunks of rows around each chunk's first, in an order that depends on
+ * the shape and dtype alone. A channel with a value that is not finite, or weights that sum to 0 or
+ * are not finite, give NaN; it passes the rectifier.
+ *
+ * batch, positions    examples and positions of each; 2^30 rows at most
+ * channels            up to 2^24
+ * dtype               RAIS_FLOAT32 or RAIS_BFLOAT16: type of x, residual and y
+ * fusion              RAIS_FUSION_...
+ * epsilon             at least 0
+ * x                   dtype [batch, positions, channels]; fast if it, residual and y are aligned to
+ *                     16, and channels are multiples of 16 bytes
+ * example_weights     [batch], at least 0; nullable: all 1
+ * gamma, beta         [channels]
+ * residual            as x; null unless RAIS_FUSION_ADD_RELU
+ * y                   as x; may be the same memory as x or residual
+ * mean                [channels], and
+ * inverse_deviation   [channels] 1 / sqrt(variance + epsilon), for backward
+ * running_mean        [channels] and
+ * running_variance    [channels]; nullable, both
+ * momentum            in [0, 1]
+ * workspace           rais_batch_norm_workspace_bytes bytes, aligned to 16
+ */
+RAIS_API int32_t rais_batch_norm_forward(rais_stream stream, int32_t batch, int32_t positions,
+                                         int32_t channels, int32_t dtype, int32_t fusion,
+                                         float epsilon, const void* x, const float* example_weights,
+                                         const float* gamma, const float* beta,
+                                         const void* residual, void* y, float* mean,
+                                         float* inverse_deviation, float* running_mean,
+                                         float* running_variance, float momentum, void* workspace);
+
+/* The same with running statistics in the place of the batch's, for evaluation. */
+RAIS_API int32_t rais_batch_norm_forward_running(
+    rais_stream stream, int32_t batch, int32_t positions, int32_t channels, int32_t dtype,
+    int32_t fusion, float epsilon, const void* x, const float* gamma, const float* beta,
+    const float* running_mean, const float* running_variance, const void* residual, void* y);
+
+/*
+ * Gradients of rais_batch_norm_forward. With dz = dy where y > 0, else 0 (RAIS_FUSION_NONE: dy),
+ * and sums over all rows: dbeta     = sum of dz dgamma    = sum of dz xhat dx        = gamma /
+ * sqrt(variance + epsilon) * (dz - w_js dbeta - w_js xhat dgamma) dresidual = dz dy already
+ * contains the examples' weights. With RAIS_FUSION_RELU, y > 0 is found out from x, which takes
+ * less time than reading y: gamma and beta must be those of forward.
+ *
+ * x, example_weights, gamma, beta   as for forward; beta is nullable unless RAIS_FUSION_RELU
+ * y                                 what forward gave; nullable unless RAIS_FUSION_ADD_RELU
+ * dy                                as x
+ * mean, inverse_deviation           what forward gave
+ * dx                                as x; may be the same memory as dy
+ * dgamma, dbeta                     [channels]
+ * dresidual                         as x; null unless RAIS_FUSION_ADD_RELU; may be the same memory
+ *                                   as dy if dx is not
+ * workspace                         as for forward, which may have the same one
+ */
+RAIS_API int32_t rais_batch_norm_backward(rais_stream stream, int32_t batch, int32_t positions,
+                                          int32_t channels, int32_t dtype, int32_t fusion,
+                                          const void* x, const void* y, const void* dy,
+                                          const float* example_weights, const float* gamma,
+                                          const float* beta, const float* mean,
+                                          const float* inverse_deviation, void* dx, float* dgamma,
+                                          float* dbeta, void* dresidual, void* workspace);
+
+/*
+ * Gradients of rais_batch_norm_forward_running, where the statistics are constants:
+ * dx = gamma / sqrt(running_variance + epsilon) * dz, dresidual = dz, and of every example j the
+ * squared norm of its own gradient of gamma and beta, for exact norms.
+ *
+ * squared_norms   [batch] increased by |dgamma_j|^2 + |dbeta_j|^2
+ */
+RAIS_API int32_t rais_batch_norm_backward_running(
+    rais_stream stream, int32_t batch, int32_t positions, int32_t channels, int32_t dtype,
+    int32_t fusion, float epsilon, const void* x, const void* y, const void* dy, const float* gamma,
+    const float* beta, const float* running_mean, const float* running_variance, void* dx,
+    void* dresidual, float* squared_norms);
 
 #ifdef __cplusplus
 }

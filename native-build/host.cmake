@@ -36,6 +36,7 @@ if(BUILD_TESTING)
 
   # A test is one program: tests/kernels/NAME_test.cpp.
   foreach(name
+      batch_norm
       bias_relu
       cuda_on_host
       divide
