@@ -31,7 +31,27 @@ interface KernelCases {
           "rais_global_average_pool",
           "rais_global_average_pool_backward",
           "rais_evaluation_counts",
-          "rais_row_squared_norms");
+          "rais_row_squared_norms",
+          "rais_round_take",
+          "rais_epoch_take",
+          "rais_uniform_draw",
+          "rais_draw_weights",
+          "rais_state_bytes",
+          "rais_state_offset",
+          "rais_state_history_bytes",
+          "rais_state_init",
+          "rais_state_recount",
+          "rais_state_freeze",
+          "rais_state_features",
+          "rais_state_observe",
+          "rais_state_visit",
+          "rais_state_values",
+          "rais_state_prepare",
+          "rais_state_refresh",
+          "rais_state_leaves",
+          "rais_state_apply",
+          "rais_gain_init",
+          "rais_gain");
 
   /** What it computes: comparisons with a reference, at least one for each function. */
   List<Case> cases();

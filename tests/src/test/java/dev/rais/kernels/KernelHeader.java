@@ -23,7 +23,7 @@ public record KernelHeader(List<Function> functions, Map<String, Integer> consta
       Pattern.compile("RAIS_API\\s+([^;(]+?)\\b(rais_\\w+)\\(([^)]*)\\);");
   private static final Pattern PARAMETER = Pattern.compile("(.*\\W)(\\w+)", Pattern.DOTALL);
   private static final Pattern CONSTANT =
-      Pattern.compile("^#define RAIS_(\\w+) (\\d+)$", Pattern.MULTILINE);
+      Pattern.compile("^#define RAIS_(\\w+) +(\\d+)\\b", Pattern.MULTILINE);
 
   /** A parameter and its type, as the header writes it. */
   public record Parameter(String type, String name) {}

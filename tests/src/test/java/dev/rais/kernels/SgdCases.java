@@ -33,7 +33,7 @@ final class SgdCases implements KernelCases {
   }
 
   private static void workspace(Trial t) {
-    var kernels = t.kernels().network();
+    var kernels = t.kernels().training();
     for (long count : new long[] {1, 1000, 1L << 40}) {
       long numBytes = kernels.sgdWorkspaceBytes(count);
       assertTrue(numBytes > 0 && numBytes < 1 << 20, count + ": " + numBytes);
@@ -51,7 +51,7 @@ final class SgdCases implements KernelCases {
     float momentum = 0.9f;
     float weightDecay = 0.01f;
     // Its size does not matter to a kernel that is checked for memory: 8 bytes a double.
-    long workspaceDoubles = t.kernels().network().sgdWorkspaceBytes(count) / Double.BYTES;
+    long workspaceDoubles = t.kernels().training().sgdWorkspaceBytes(count) / Double.BYTES;
     Operand workspace =
         withNorm ? t.updated("workspace", new double[Math.toIntExact(workspaceDoubles)]) : null;
     t.misalign(misalignment);
@@ -64,7 +64,7 @@ final class SgdCases implements KernelCases {
     t.run(
         (kernels, stream) ->
             kernels
-                .network()
+                .training()
                 .sgd(
                     stream,
                     count,
@@ -115,7 +115,7 @@ final class SgdCases implements KernelCases {
     t.run(
         (kernels, stream) ->
             kernels
-                .network()
+                .training()
                 .sgd(
                     stream,
                     count,

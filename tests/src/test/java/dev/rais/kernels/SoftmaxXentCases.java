@@ -166,7 +166,7 @@ final class SoftmaxXentCases implements KernelCases {
     t.run(
         (kernels, stream) ->
             kernels
-                .network()
+                .training()
                 .softmaxXent(
                     stream,
                     m,
@@ -263,7 +263,7 @@ final class SoftmaxXentCases implements KernelCases {
     t.run(
         (kernels, stream) ->
             kernels
-                .network()
+                .training()
                 .softmaxXent(
                     stream,
                     m,

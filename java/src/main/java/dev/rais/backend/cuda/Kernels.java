@@ -14,12 +14,13 @@ import java.util.Map;
  * A loaded library of kernels: {@code kernels/rais_kernels.h}, bound by hand. That header documents
  * every function and parameter; names here are its names without the prefix, in camel case.
  *
- * <p>Launchers are methods of {@link #sampling} and {@link #network}. They check their arguments,
- * put kernels on a stream and return; what fails is thrown as a {@link KernelException}. Pointers
- * are {@link MemorySegment}s of which only the address is used, {@link MemorySegment#NULL} for a
- * null one: nothing can check how much memory is behind a device pointer. Any thread may call.
+ * <p>Launchers are methods of {@link #sampling}, {@link #state}, {@link #training} and {@link
+ * #layers}. They check their arguments, put kernels on a stream and return; what fails is thrown as
+ * a {@link KernelException}. Pointers are {@link MemorySegment}s of which only the address is used,
+ * {@link MemorySegment#NULL} for a null one: nothing can check how much memory is behind a device
+ * pointer. Any thread may call.
  *
- * <p>To bind another function, add it to the list below and a method to one of the two classes.
+ * <p>To bind another function, add it to the list below and a method to one of the four classes.
  */
 public final class Kernels {
   /** The version of the header that is bound here. */
@@ -61,6 +62,9 @@ public final class Kernels {
   /** Most slots of one draw, update or round. */
   public static final int MAX_DRAWS = 1 << 24;
 
+  /** Most pieces of a schedule. */
+  public static final int MAX_SCHEDULE_PIECES = 65_536;
+
   /** The status of a call that went well. */
   static final int OK = 0;
 
@@ -90,6 +94,26 @@ public final class Kernels {
           new Function("rais_sum_tree_update", "i(p l pp ipp p)"),
           new Function("rais_sum_tree_draw", "i(p l pp l lip i pp)"),
           new Function("rais_round_generate", "i(p l pp l lii p i pp)"),
+          new Function("rais_round_take", "i(p i p l pp i pp)"),
+          new Function("rais_epoch_take", "i(p l p l i p i p)"),
+          new Function("rais_uniform_draw", "i(p l p l i p i p)"),
+          new Function("rais_draw_weights", "i(p l pp l p d i pppp)"),
+          new Function("rais_state_bytes", "l(iii)"),
+          new Function("rais_state_offset", "l(iiii)"),
+          new Function("rais_state_history_bytes", "l(l)"),
+          new Function("rais_state_init", "i(p iii p)"),
+          new Function("rais_state_recount", "i(p l ppp iii p)"),
+          new Function("rais_state_freeze", "i(p iii p)"),
+          new Function("rais_state_features", "i(p l pp iii p i pp)"),
+          new Function("rais_state_observe", "i(p l ppp iii p i ppppp)"),
+          new Function("rais_state_visit", "i(p l ppp iii p)"),
+          new Function("rais_state_values", "i(p l pppp iii p i pp)"),
+          new Function("rais_state_prepare", "i(p iii p i)"),
+          new Function("rais_state_refresh", "i(p iii p)"),
+          new Function("rais_state_leaves", "i(p l pppp iii pp)"),
+          new Function("rais_state_apply", "i(p iii p)"),
+          new Function("rais_gain_init", "i(p p)"),
+          new Function("rais_gain", "i(p i ppppppp d p i pppppp i)"),
           new Function("rais_sgd_workspace_bytes", "l(l)"),
           new Function("rais_sgd", "i(p l ppp p ff ppp)"),
           new Function("rais_gather_augment", "i(p liii pp ip pp iii lip i pp)"),
@@ -114,7 +138,9 @@ public final class Kernels {
   private final MethodHandle lastError;
   private final String buildInfo;
   private final SamplingKernels sampling;
-  private final NetworkKernels network;
+  private final StateKernels state;
+  private final TrainingKernels training;
+  private final LayerKernels layers;
 
   /**
    * Binds a library.
@@ -140,7 +166,9 @@ public final class Kernels {
     lastError = handle("rais_last_error");
     buildInfo = text(handle("rais_build_info"));
     sampling = new SamplingKernels(this);
-    network = new NetworkKernels(this);
+    state = new StateKernels(this);
+    training = new TrainingKernels(this);
+    layers = new LayerKernels(this);
   }
 
   /**
@@ -180,14 +208,24 @@ public final class Kernels {
     }
   }
 
-  /** The kernels of the sampler: sum tree and rounds. */
+  /** The kernels that draw. */
   public SamplingKernels sampling() {
     return sampling;
   }
 
-  /** The kernels of networks and their training: input, loss, update. */
-  public NetworkKernels network() {
-    return network;
+  /** The kernels of the sampler's state and of the gain ratio. */
+  public StateKernels state() {
+    return state;
+  }
+
+  /** The kernels around a network: input, loss, update, evaluation, gradient norms. */
+  public TrainingKernels training() {
+    return training;
+  }
+
+  /** The kernels of layers. */
+  public LayerKernels layers() {
+    return layers;
   }
 
   /** Where the library was loaded from. */

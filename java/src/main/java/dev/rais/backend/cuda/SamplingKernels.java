@@ -5,8 +5,8 @@ import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandle;
 
 /**
- * The kernels of the sampler, bound in the order of {@code kernels/rais_kernels.h}, which documents
- * them.
+ * The kernels that draw: sum tree, rounds, minibatches. Bound in the order of {@code
+ * kernels/rais_kernels.h}, which documents them.
  */
 public final class SamplingKernels {
   private final Kernels kernels;
@@ -17,6 +17,10 @@ public final class SamplingKernels {
   private final MethodHandle sumTreeUpdate;
   private final MethodHandle sumTreeDraw;
   private final MethodHandle roundGenerate;
+  private final MethodHandle roundTake;
+  private final MethodHandle epochTake;
+  private final MethodHandle uniformDraw;
+  private final MethodHandle drawWeights;
 
   SamplingKernels(Kernels kernels) {
     this.kernels = kernels;
@@ -27,6 +31,10 @@ public final class SamplingKernels {
     sumTreeUpdate = kernels.handle("rais_sum_tree_update");
     sumTreeDraw = kernels.handle("rais_sum_tree_draw");
     roundGenerate = kernels.handle("rais_round_generate");
+    roundTake = kernels.handle("rais_round_take");
+    epochTake = kernels.handle("rais_epoch_take");
+    uniformDraw = kernels.handle("rais_uniform_draw");
+    drawWeights = kernels.handle("rais_draw_weights");
   }
 
   /** Floats that the leaves of a tree take, padding included; 0 for a size that is none. */
@@ -153,6 +161,102 @@ public final class SamplingKernels {
                   roundSize,
                   indices,
                   weights));
+    } catch (Throwable e) {
+      throw Functions.rethrown(e);
+    }
+  }
+
+  /** Takes the next slots of a round. */
+  public void roundTake(
+      MemorySegment stream,
+      int roundSize,
+      MemorySegment slots,
+      long size,
+      MemorySegment leaves,
+      MemorySegment position,
+      int count,
+      MemorySegment filled,
+      MemorySegment indices) {
+    try {
+      kernels.check(
+          (int)
+              roundTake.invokeExact(
+                  stream, roundSize, slots, size, leaves, position, count, filled, indices));
+    } catch (Throwable e) {
+      throw Functions.rethrown(e);
+    }
+  }
+
+  /** Takes the next examples of shuffled epochs. */
+  public void epochTake(
+      MemorySegment stream,
+      long size,
+      MemorySegment retired,
+      long seed,
+      int shuffleStream,
+      MemorySegment position,
+      int count,
+      MemorySegment indices) {
+    try {
+      kernels.check(
+          (int)
+              epochTake.invokeExact(
+                  stream, size, retired, seed, shuffleStream, position, count, indices));
+    } catch (Throwable e) {
+      throw Functions.rethrown(e);
+    }
+  }
+
+  /** Draws examples uniformly. */
+  public void uniformDraw(
+      MemorySegment stream,
+      long size,
+      MemorySegment retired,
+      long seed,
+      int randomStream,
+      MemorySegment iteration,
+      int count,
+      MemorySegment indices) {
+    try {
+      kernels.check(
+          (int)
+              uniformDraw.invokeExact(
+                  stream, size, retired, seed, randomStream, iteration, count, indices));
+    } catch (Throwable e) {
+      throw Functions.rethrown(e);
+    }
+  }
+
+  /** The weights of a minibatch. */
+  public void drawWeights(
+      MemorySegment stream,
+      long size,
+      MemorySegment leaves,
+      MemorySegment sums,
+      long active,
+      MemorySegment objective,
+      double weightSum,
+      int count,
+      MemorySegment indices,
+      MemorySegment importance,
+      MemorySegment weights,
+      MemorySegment shadow) {
+    try {
+      kernels.check(
+          (int)
+              drawWeights.invokeExact(
+                  stream,
+                  size,
+                  leaves,
+                  sums,
+                  active,
+                  objective,
+                  weightSum,
+                  count,
+                  indices,
+                  importance,
+                  weights,
+                  shadow));
     } catch (Throwable e) {
       throw Functions.rethrown(e);
     }

@@ -9,13 +9,17 @@ import dev.rais.kernels.NativeBuild;
 import dev.rais.natives.Functions;
 import java.lang.foreign.MemoryLayout;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.lang.reflect.Field;
 import java.lang.reflect.Method;
+import java.lang.reflect.Modifier;
 import java.nio.file.Files;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
 
@@ -60,16 +64,18 @@ class KernelsHeaderTest {
     for (KernelHeader.Function f : header.functions()) {
       List<String> types = new ArrayList<>();
       for (MemoryLayout parameter : Functions.descriptor(f.signature()).argumentLayouts()) {
-        types.add(((java.lang.foreign.ValueLayout) parameter).carrier().getSimpleName());
+        types.add(((ValueLayout) parameter).carrier().getSimpleName());
       }
       if (!List.of("rais_abi_version", "rais_build_info", "rais_last_error").contains(f.name())) {
         expected.add(camelCase(f.name()) + types);
       }
     }
     List<String> found = new ArrayList<>();
-    for (Class<?> type : List.of(SamplingKernels.class, NetworkKernels.class)) {
+    for (Class<?> type :
+        List.of(
+            SamplingKernels.class, StateKernels.class, TrainingKernels.class, LayerKernels.class)) {
       for (Method m : type.getDeclaredMethods()) {
-        if (java.lang.reflect.Modifier.isPublic(m.getModifiers())) {
+        if (Modifier.isPublic(m.getModifiers())) {
           found.add(
               m.getName()
                   + Arrays.stream(m.getParameterTypes()).map(Class::getSimpleName).toList());
@@ -95,10 +101,48 @@ class KernelsHeaderTest {
           switch (constant.getKey()) {
             case "INVALID_ARGUMENT", "CUDA_ERROR", "UNSUPPORTED" ->
                 1 + KernelException.Status.valueOf(constant.getKey()).ordinal();
-            default -> Kernels.class.getDeclaredField(constant.getKey()).getInt(null);
+            default -> field(constant.getKey()).getInt(null);
           };
       assertEquals(constant.getValue(), found, "RAIS_" + constant.getKey());
     }
+  }
+
+  private static Field field(String name) throws NoSuchFieldException {
+    for (Class<?> type : List.of(Kernels.class, StateLayout.class)) {
+      for (Field field : type.getDeclaredFields()) {
+        if (field.getName().equals(name)) {
+          return field;
+        }
+      }
+    }
+    throw new NoSuchFieldException(name + " is in the header only");
+  }
+
+  @Test
+  void theMetricsHaveTheHeadersFields() throws Exception {
+    String text = Files.readString(NativeBuild.ROOT.resolve("kernels/rais_kernels.h"));
+    Matcher struct =
+        Pattern.compile("struct rais_step_metrics \\{(.*?)\\}", Pattern.DOTALL).matcher(text);
+    assertTrue(struct.find());
+    List<String> declared =
+        Pattern.compile("(\\w+) (\\w+);")
+            .matcher(struct.group(1).replaceAll("/\\*.*?\\*/", ""))
+            .results()
+            .map(m -> m.group(1) + " " + camelCase("rais_" + m.group(2)))
+            .toList();
+    List<String> bound =
+        StateLayout.STEP_METRICS.memberLayouts().stream()
+            .map(
+                m ->
+                    switch (((ValueLayout) m).carrier().getSimpleName()) {
+                          case "long" -> "int64_t";
+                          case "int" -> "int32_t";
+                          case String other -> other;
+                        }
+                        + " "
+                        + m.name().orElseThrow())
+            .toList();
+    assertEquals(declared, bound);
   }
 
   @Test

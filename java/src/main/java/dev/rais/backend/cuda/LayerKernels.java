@@ -5,15 +5,11 @@ import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandle;
 
 /**
- * The kernels of networks and their training, bound in the order of {@code kernels/rais_kernels.h},
- * which documents them.
+ * The kernels of layers. Bound in the order of {@code kernels/rais_kernels.h}, which documents
+ * them.
  */
-public final class NetworkKernels {
+public final class LayerKernels {
   private final Kernels kernels;
-  private final MethodHandle softmaxXent;
-  private final MethodHandle sgdWorkspaceBytes;
-  private final MethodHandle sgd;
-  private final MethodHandle gatherAugment;
   private final MethodHandle biasRelu;
   private final MethodHandle biasReluWorkspaceBytes;
   private final MethodHandle biasReluBackward;
@@ -27,15 +23,9 @@ public final class NetworkKernels {
   private final MethodHandle maxPoolBackward;
   private final MethodHandle globalAveragePool;
   private final MethodHandle globalAveragePoolBackward;
-  private final MethodHandle evaluationCounts;
-  private final MethodHandle rowSquaredNorms;
 
-  NetworkKernels(Kernels kernels) {
+  LayerKernels(Kernels kernels) {
     this.kernels = kernels;
-    softmaxXent = kernels.handle("rais_softmax_xent");
-    sgdWorkspaceBytes = kernels.handle("rais_sgd_workspace_bytes");
-    sgd = kernels.handle("rais_sgd");
-    gatherAugment = kernels.handle("rais_gather_augment");
     biasRelu = kernels.handle("rais_bias_relu");
     biasReluWorkspaceBytes = kernels.handle("rais_bias_relu_workspace_bytes");
     biasReluBackward = kernels.handle("rais_bias_relu_backward");
@@ -49,142 +39,6 @@ public final class NetworkKernels {
     maxPoolBackward = kernels.handle("rais_max_pool_backward");
     globalAveragePool = kernels.handle("rais_global_average_pool");
     globalAveragePoolBackward = kernels.handle("rais_global_average_pool_backward");
-    evaluationCounts = kernels.handle("rais_evaluation_counts");
-    rowSquaredNorms = kernels.handle("rais_row_squared_norms");
-  }
-
-  /** The fused loss layer: losses, norms of the loss layer, weighted gradients, correctness. */
-  public void softmaxXent(
-      MemorySegment stream,
-      int rows,
-      int classes,
-      int dtype,
-      MemorySegment logits,
-      MemorySegment labels,
-      int ignoredLabel,
-      MemorySegment weights,
-      MemorySegment hiddenSquaredNorms,
-      float scale,
-      float labelSmoothing,
-      MemorySegment losses,
-      MemorySegment norms,
-      MemorySegment gradients,
-      MemorySegment correctness) {
-    try {
-      kernels.check(
-          (int)
-              softmaxXent.invokeExact(
-                  stream,
-                  rows,
-                  classes,
-                  dtype,
-                  logits,
-                  labels,
-                  ignoredLabel,
-                  weights,
-                  hiddenSquaredNorms,
-                  scale,
-                  labelSmoothing,
-                  losses,
-                  norms,
-                  gradients,
-                  correctness));
-    } catch (Throwable e) {
-      throw Functions.rethrown(e);
-    }
-  }
-
-  /** Bytes of workspace that {@link #sgd} needs. */
-  public long sgdWorkspaceBytes(long count) {
-    try {
-      return (long) sgdWorkspaceBytes.invokeExact(count);
-    } catch (Throwable e) {
-      throw Functions.rethrown(e);
-    }
-  }
-
-  /** A step of momentum SGD for all parameters. */
-  public void sgd(
-      MemorySegment stream,
-      long count,
-      MemorySegment w,
-      MemorySegment u,
-      MemorySegment g,
-      MemorySegment learningRate,
-      float momentum,
-      float weightDecay,
-      MemorySegment wBfloat16,
-      MemorySegment gradientSquaredNorm,
-      MemorySegment workspace) {
-    try {
-      kernels.check(
-          (int)
-              sgd.invokeExact(
-                  stream,
-                  count,
-                  w,
-                  u,
-                  g,
-                  learningRate,
-                  momentum,
-                  weightDecay,
-                  wBfloat16,
-                  gradientSquaredNorm,
-                  workspace));
-    } catch (Throwable e) {
-      throw Functions.rethrown(e);
-    }
-  }
-
-  /** A normalised batch of images out of bytes, varied at random. */
-  public void gatherAugment(
-      MemorySegment stream,
-      long count,
-      int height,
-      int width,
-      int channels,
-      MemorySegment images,
-      MemorySegment labels,
-      int rows,
-      MemorySegment indices,
-      MemorySegment scale,
-      MemorySegment shift,
-      int padding,
-      int flip,
-      int cutout,
-      long seed,
-      int randomStream,
-      MemorySegment iteration,
-      int dtype,
-      MemorySegment batch,
-      MemorySegment batchLabels) {
-    try {
-      kernels.check(
-          (int)
-              gatherAugment.invokeExact(
-                  stream,
-                  count,
-                  height,
-                  width,
-                  channels,
-                  images,
-                  labels,
-                  rows,
-                  indices,
-                  scale,
-                  shift,
-                  padding,
-                  flip,
-                  cutout,
-                  seed,
-                  randomStream,
-                  iteration,
-                  dtype,
-                  batch,
-                  batchLabels));
-    } catch (Throwable e) {
-      throw Functions.rethrown(e);
-    }
   }
 
   /** Adds a bias to each channel, rectified or not. */
@@ -389,53 +243,6 @@ public final class NetworkKernels {
           (int)
               globalAveragePoolBackward.invokeExact(
                   stream, batch, positions, channels, dtype, dy, dx));
-    } catch (Throwable e) {
-      throw Functions.rethrown(e);
-    }
-  }
-
-  /** Adds what an evaluation counts to sums. */
-  public void evaluationCounts(
-      MemorySegment stream,
-      int rows,
-      int classes,
-      MemorySegment losses,
-      MemorySegment correctness,
-      MemorySegment labels,
-      int ignoredLabel,
-      MemorySegment lossSum,
-      MemorySegment counts,
-      MemorySegment classCounts) {
-    try {
-      kernels.check(
-          (int)
-              evaluationCounts.invokeExact(
-                  stream,
-                  rows,
-                  classes,
-                  losses,
-                  correctness,
-                  labels,
-                  ignoredLabel,
-                  lossSum,
-                  counts,
-                  classCounts));
-    } catch (Throwable e) {
-      throw Functions.rethrown(e);
-    }
-  }
-
-  /** The squared norm of each row. */
-  public void rowSquaredNorms(
-      MemorySegment stream,
-      int rows,
-      int columns,
-      int dtype,
-      MemorySegment x,
-      MemorySegment squaredNorms) {
-    try {
-      kernels.check(
-          (int) rowSquaredNorms.invokeExact(stream, rows, columns, dtype, x, squaredNorms));
     } catch (Throwable e) {
       throw Functions.rethrown(e);
     }
