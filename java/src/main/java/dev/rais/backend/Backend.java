@@ -19,6 +19,12 @@ public abstract class Backend implements AutoCloseable {
   /** Bit of {@link #lossLayer}'s correctness flags: the label is among the five largest logits. */
   public static final int TOP_5 = 2;
 
+  /** Numbers of dropout layers: what is left of a random stream's 31 bits. */
+  private static final int MAX_DROPOUT_LAYER = (1 << 23) - 1;
+
+  /** Random blocks, of four words each, are numbered by 31 bits. */
+  private static final long MAX_DROPOUT_COUNT = 1L << 33;
+
   /** For use by implementations. */
   protected Backend() {}
 
@@ -50,6 +56,38 @@ public abstract class Backend implements AutoCloseable {
   /** Prepares a max pooling; the caller closes it. */
   public abstract MaxPool maxPool(PoolShape shape);
 
+  /** Prepares a batch norm; the caller closes it. */
+  public abstract BatchNorm batchNorm(BatchNormShape shape);
+
+  /**
+   * {@code y[j, c]} = the mean of {@code x[j, s, c]} over positions s.
+   *
+   * @param x FLOAT32 [batch, positions, channels]
+   * @param y FLOAT32 [batch, channels]
+   */
+  public final void globalAveragePool(int batch, int positions, int channels, Buffer x, Buffer y) {
+    String op = "global average pool";
+    long outputs = Shapes.product(op, batch, channels);
+    Shapes.require(op, "x", x, FLOAT32, Shapes.product(op, outputs, positions));
+    Shapes.require(op, "y", y, FLOAT32, outputs);
+    doGlobalAveragePool(batch, positions, channels, x, y);
+  }
+
+  /**
+   * {@code dx[j, s, c] = dy[j, c] / positions}.
+   *
+   * @param dy FLOAT32 [batch, channels]
+   * @param dx FLOAT32 [batch, positions, channels]
+   */
+  public final void globalAveragePoolBackward(
+      int batch, int positions, int channels, Buffer dy, Buffer dx) {
+    String op = "global average pool backward";
+    long outputs = Shapes.product(op, batch, channels);
+    Shapes.require(op, "dy", dy, FLOAT32, outputs);
+    Shapes.require(op, "dx", dx, FLOAT32, Shapes.product(op, outputs, positions));
+    doGlobalAveragePoolBackward(batch, positions, channels, dy, dx);
+  }
+
   /** y = max(x, 0); x and y may be the same buffer. A NaN in x may become 0. */
   public final void relu(Buffer x, Buffer y) {
     long count = Shapes.count("relu", "x", x);
@@ -65,6 +103,47 @@ public abstract class Backend implements AutoCloseable {
     Shapes.require("relu backward", "dy", dy, FLOAT32, count);
     Shapes.require("relu backward", "dx", dx, FLOAT32, count);
     doReluBackward(y, dy, dx);
+  }
+
+  /** y = a + b; y may be the same buffer as a or b. */
+  public final void add(Buffer a, Buffer b, Buffer y) {
+    long count = Shapes.count("add", "a", a);
+    Shapes.require("add", "a", a, FLOAT32, count);
+    Shapes.require("add", "b", b, FLOAT32, count);
+    Shapes.require("add", "y", y, FLOAT32, count);
+    doAdd(a, b, y);
+  }
+
+  /**
+   * Dropout: each element of x is kept, times 1 / (1 − rate), or becomes 0. The same call with dy
+   * for x gives dx; x and y may be the same buffer.
+   *
+   * <p>Which elements are kept is the same on every backend: element i is if word i mod 4 of the
+   * Philox block ({@link dev.rais.random.Philox}) at (iteration, i / 4) of stream {@link
+   * dev.rais.random.Streams#DROPOUT} | layer · 2^8 is, without a sign, at least min(round(rate ·
+   * 2^32), 2^32 − 1). The factor 1 / (1 − rate) and the product are rounded to float.
+   *
+   * @param rate share of elements that become 0, in [0, 1)
+   * @param seed the run's seed
+   * @param layer number of the dropout layer in its network, 0 to 2^23 − 1
+   * @param iteration t
+   */
+  public final void dropout(Buffer x, float rate, long seed, int layer, long iteration, Buffer y) {
+    long count = Shapes.count("dropout", "x", x);
+    Shapes.require("dropout", "x", x, FLOAT32, count);
+    Shapes.require("dropout", "y", y, FLOAT32, count);
+    if (!(rate >= 0 && rate < 1)) {
+      throw new IllegalArgumentException("dropout: the rate must be in [0, 1), not " + rate);
+    }
+    if (layer < 0 || layer > MAX_DROPOUT_LAYER) {
+      throw new IllegalArgumentException(
+          "dropout: the layer must be from 0 to " + MAX_DROPOUT_LAYER + ", not " + layer);
+    }
+    if (count > MAX_DROPOUT_COUNT) {
+      throw new IllegalArgumentException(
+          "dropout: " + count + " elements are more than " + MAX_DROPOUT_COUNT);
+    }
+    doDropout(x, rate, seed, layer, iteration, y);
   }
 
   /**
@@ -217,6 +296,21 @@ public abstract class Backend implements AutoCloseable {
 
   /** Operands are checked. */
   protected abstract void doReluBackward(Buffer y, Buffer dy, Buffer dx);
+
+  /** Operands are checked. */
+  protected abstract void doAdd(Buffer a, Buffer b, Buffer y);
+
+  /** Operands are checked. */
+  protected abstract void doDropout(
+      Buffer x, float rate, long seed, int layer, long iteration, Buffer y);
+
+  /** Operands are checked. */
+  protected abstract void doGlobalAveragePool(
+      int batch, int positions, int channels, Buffer x, Buffer y);
+
+  /** Operands are checked. */
+  protected abstract void doGlobalAveragePoolBackward(
+      int batch, int positions, int channels, Buffer dy, Buffer dx);
 
   /** Operands are checked. */
   protected abstract void doLossLayer(

@@ -21,12 +21,12 @@ public abstract class Convolution implements AutoCloseable {
     return shape;
   }
 
-  /** y = x * w + b. */
+  /** y = x * w + b; b is null where the shape has no bias. */
   public final void forward(Buffer x, Buffer w, Buffer b, Buffer y) {
     String op = "convolution forward";
     Shapes.require(op, "x", x, FLOAT32, shape.inputCount());
     Shapes.require(op, "w", w, FLOAT32, shape.weightCount());
-    Shapes.require(op, "b", b, FLOAT32, shape.outputChannels());
+    Shapes.requireIf(shape.bias(), op, "b", b, FLOAT32, shape.outputChannels());
     Shapes.require(op, "y", y, FLOAT32, shape.outputCount());
     doForward(x, w, b, y);
   }
@@ -40,19 +40,20 @@ public abstract class Convolution implements AutoCloseable {
     doBackwardData(dy, w, dx);
   }
 
-  /** dw = dL/dw and db = dL/db, summed over the batch. */
+  /** dw = dL/dw and db = dL/db, summed over the batch; db is null where the shape has no bias. */
   public final void backwardWeights(Buffer x, Buffer dy, Buffer dw, Buffer db) {
     String op = "convolution backward to weights";
     Shapes.require(op, "x", x, FLOAT32, shape.inputCount());
     Shapes.require(op, "dy", dy, FLOAT32, shape.outputCount());
     Shapes.require(op, "dw", dw, FLOAT32, shape.weightCount());
-    Shapes.require(op, "db", db, FLOAT32, shape.outputChannels());
+    Shapes.requireIf(shape.bias(), op, "db", db, FLOAT32, shape.outputChannels());
     doBackwardWeights(x, dy, dw, db);
   }
 
   /**
    * Adds to {@code squaredNorms[j]} the squared norm of example j's own gradient of weights and
-   * bias: ‖Σ_s patch_s ⊗ δ_s‖² + ‖Σ_s δ_s‖² over positions s (docs/algorithm.md §4, "exact").
+   * bias: ‖Σ_s patch_s ⊗ δ_s‖² + ‖Σ_s δ_s‖² over positions s (docs/algorithm.md §4, "exact"); only
+   * the first term where the shape has no bias.
    */
   public final void addExampleSquaredNorms(Buffer x, Buffer dy, Buffer squaredNorms) {
     String op = "convolution gradient norms";

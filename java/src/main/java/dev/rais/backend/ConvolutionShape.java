@@ -13,6 +13,7 @@ package dev.rais.backend;
  * @param kernel rows and columns of the kernel
  * @param stride step in both directions
  * @param padding zeros added on every side
+ * @param bias whether a bias is added; the operations' b and db are null where it is not
  */
 public record ConvolutionShape(
     int batch,
@@ -22,7 +23,8 @@ public record ConvolutionShape(
     int outputChannels,
     int kernel,
     int stride,
-    int padding) {
+    int padding,
+    boolean bias) {
 
   /** Checks that the shape has an output. */
   public ConvolutionShape {
@@ -32,6 +34,25 @@ public record ConvolutionShape(
     Shapes.requirePositive("input channels", inputChannels);
     Shapes.requirePositive("output channels", outputChannels);
     Shapes.requireWindow(height, width, kernel, stride, padding);
+  }
+
+  /** With a bias. */
+  public ConvolutionShape(
+      int batch,
+      int height,
+      int width,
+      int inputChannels,
+      int outputChannels,
+      int kernel,
+      int stride,
+      int padding) {
+    this(batch, height, width, inputChannels, outputChannels, kernel, stride, padding, true);
+  }
+
+  /** The same without a bias: before a batch norm, which takes the mean off, it is wasted. */
+  public ConvolutionShape withoutBias() {
+    return new ConvolutionShape(
+        batch, height, width, inputChannels, outputChannels, kernel, stride, padding, false);
   }
 
   /** Rows of the output. */

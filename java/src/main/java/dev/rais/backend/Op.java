@@ -11,8 +11,16 @@ public enum Op {
   LINEAR,
   /** Max pooling forward and backward. */
   MAX_POOL,
+  /** Mean of each channel over all positions, forward and backward. */
+  GLOBAL_AVERAGE_POOL,
+  /** Batch norm with weighted statistics, forward and backward, and what is fused with it. */
+  BATCH_NORM,
   /** Rectifier forward and backward. */
   RELU,
+  /** Sum of two buffers. */
+  ADD,
+  /** Dropout, whose backward operation is the same. */
+  DROPOUT,
   /** Softmax cross-entropy: losses, gradient norms, weighted logit gradients, correctness. */
   LOSS_LAYER,
   /** Exact squared gradient norm of every example for a convolution. */

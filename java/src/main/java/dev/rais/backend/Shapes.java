@@ -36,6 +36,15 @@ final class Shapes {
     return (size + 2 * padding - kernel) / stride + 1;
   }
 
+  /** Product of two sizes of an operation, both at least 1. */
+  static long product(String operation, long a, long b) {
+    if (a < 1 || b < 1) {
+      throw new IllegalArgumentException(
+          operation + ": sizes must be at least 1, not " + Math.min(a, b));
+    }
+    return Math.multiplyExact(a, b);
+  }
+
   /** The count of an operand that sets the counts of others. */
   static long count(String operation, String operand, Buffer buffer) {
     if (buffer == null) {
@@ -59,6 +68,25 @@ final class Shapes {
               + "["
               + count
               + "] is needed");
+    }
+  }
+
+  /** Checks an operand that is needed under a condition and must be null otherwise. */
+  static void requireIf(
+      boolean needed, String operation, String operand, Buffer buffer, DType type, long count) {
+    if (needed) {
+      require(operation, operand, buffer, type, count);
+    } else if (buffer != null) {
+      throw new IllegalArgumentException(
+          operation + ": " + operand + " is " + buffer + ", but this shape has none: pass null");
+    }
+  }
+
+  /** Checks an operand that may be null. */
+  static void requireOrNull(
+      String operation, String operand, Buffer buffer, DType type, long count) {
+    if (buffer != null) {
+      require(operation, operand, buffer, type, count);
     }
   }
 }

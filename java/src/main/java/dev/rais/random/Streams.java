@@ -41,5 +41,12 @@ public final class Streams {
   /** How the image in a slot of a minibatch is varied, at (iteration, slot). */
   public static final int AUGMENTATION = 12;
 
+  /**
+   * Which elements dropout keeps, at (iteration, element / 4): one word for each element. Dropout
+   * layer l of a network takes stream {@code DROPOUT | l << 8}, so 8 bits are all that the other
+   * streams may use.
+   */
+  public static final int DROPOUT = 13;
+
   private Streams() {}
 }

@@ -53,6 +53,8 @@ final class ConformanceCases {
     table.gathers();
     table.sgds();
     table.norms();
+    table.cases.addAll(BatchNormCases.all());
+    table.cases.addAll(ResidualCases.all());
     return table.cases;
   }
 
@@ -93,6 +95,18 @@ final class ConformanceCases {
       add(Op.CONVOLUTION, "backward to weights " + name, (b, t) -> convolutionWeights(b, t, shape));
       add(Op.CONVOLUTION_GRADIENT_NORMS, name, (b, t) -> convolutionNorms(b, t, shape, false));
     }
+    int[][] withoutBias = {
+      {2, 5, 7, 3, 5, 3, 1, 1}, {3, 2, 2, 65, 33, 3, 2, 1}, {2, 8, 8, 16, 32, 1, 2, 0},
+    };
+    for (int[] n : withoutBias) {
+      var shape =
+          new ConvolutionShape(n[0], n[1], n[2], n[3], n[4], n[5], n[6], n[7]).withoutBias();
+      String name = "without a bias " + Arrays.toString(n);
+      add(Op.CONVOLUTION, "forward " + name, (b, t) -> convolutionForward(b, t, shape));
+      add(Op.CONVOLUTION, "backward to data " + name, (b, t) -> convolutionData(b, t, shape));
+      add(Op.CONVOLUTION, "backward to weights " + name, (b, t) -> convolutionWeights(b, t, shape));
+      add(Op.CONVOLUTION_GRADIENT_NORMS, name, (b, t) -> convolutionNorms(b, t, shape, false));
+    }
     for (int[] n : new int[][] {{2, 5, 5, 3, 5, 3, 1, 1}, {3, 3, 3, 65, 63, 3, 1, 1}}) {
       var shape = new ConvolutionShape(n[0], n[1], n[2], n[3], n[4], n[5], n[6], n[7]);
       String name = "after NaNs " + Arrays.toString(n);
@@ -121,9 +135,10 @@ final class ConformanceCases {
     var xs = t.input(x);
     var ws = t.input(w);
     var bs = t.input(b);
+    Buffer bias = s.bias() ? bs.buffer() : null;
     var y = t.output(s.outputCount());
     try (Convolution op = backend.convolution(s)) {
-      t.run(() -> op.forward(xs.buffer(), ws.buffer(), bs.buffer(), y.buffer()));
+      t.run(() -> op.forward(xs.buffer(), ws.buffer(), bias, y.buffer()));
     }
     double[] sums =
         Reference.convolution(s, absolute(doubles(x)), absolute(doubles(w)), absolute(doubles(b)));
@@ -158,15 +173,18 @@ final class ConformanceCases {
     var xs = t.input(x);
     var dys = t.input(dy);
     var dw = t.output(s.weightCount());
-    var db = t.output(s.outputChannels());
+    var db = s.bias() ? t.output(s.outputChannels()) : null;
+    Buffer bias = s.bias() ? db.buffer() : null;
     try (Convolution op = backend.convolution(s)) {
-      t.run(() -> op.backwardWeights(xs.buffer(), dys.buffer(), dw.buffer(), db.buffer()));
+      t.run(() -> op.backwardWeights(xs.buffer(), dys.buffer(), dw.buffer(), bias));
     }
     var expected = Reference.convolutionBackwardWeights(s, doubles(x), doubles(dy));
     var sums = Reference.convolutionBackwardWeights(s, absolute(doubles(x)), absolute(doubles(dy)));
     double terms = (double) s.outputCount() / s.outputChannels();
     t.check("dw", dw, expected.weights(), ofSums(terms, sums.weights()));
-    t.check("db", db, expected.bias(), ofSums(terms, sums.bias()));
+    if (s.bias()) {
+      t.check("db", db, expected.bias(), ofSums(terms, sums.bias()));
+    }
   }
 
   /**
@@ -202,7 +220,7 @@ final class ConformanceCases {
   }
 
   /** Earlier norms to add to: as large as the new ones, or a missing addition would not show. */
-  private static float[] ofTheSize(Trial t, double[] norms) {
+  static float[] ofTheSize(Trial t, double[] norms) {
     float[] before = t.uniform(norms.length);
     for (int j = 0; j < before.length; j++) {
       before[j] = (float) ((1 + Math.abs(before[j])) * norms[j]);
@@ -210,7 +228,7 @@ final class ConformanceCases {
     return before;
   }
 
-  private static void checkAdded(
+  static void checkAdded(
       Trial t,
       Trial.Operand norms,
       float[] before,

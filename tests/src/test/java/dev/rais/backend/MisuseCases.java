@@ -6,10 +6,12 @@ import static dev.rais.backend.DType.UINT8;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.rais.backend.BatchNormShape.Fusion;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.function.BiConsumer;
+import org.junit.jupiter.api.function.Executable;
 
 /**
  * Every operation called wrongly: an operand missing, of the wrong type, of the wrong count, or
@@ -34,6 +36,12 @@ final class MisuseCases {
   static List<Case> all() {
     var table = new MisuseCases();
     table.operations();
+    table.withoutBias();
+    table.batchNorm(Fusion.NONE);
+    table.batchNorm(Fusion.RELU);
+    table.batchNorm(Fusion.ADD_RELU);
+    table.averagePool();
+    table.dropout();
     table.ranges();
     return table.cases;
   }
@@ -208,6 +216,13 @@ final class MisuseCases {
         Slot.of("dy", FLOAT32, 7),
         Slot.of("dx", FLOAT32, 7));
     operation(
+        Op.ADD,
+        "add",
+        (k, o) -> k.add(o[0], o[1], o[2]),
+        Slot.of("a", FLOAT32, 7),
+        Slot.of("b", FLOAT32, 7),
+        Slot.of("y", FLOAT32, 7));
+    operation(
         Op.SGD,
         "sgd",
         (k, o) -> k.sgd(o[0], o[1], o[2], 0.1f, 0.9f, 0f),
@@ -222,6 +237,199 @@ final class MisuseCases {
         (k, o) -> k.rowSquaredNorms(o[0], o[1]),
         Slot.of("x", FLOAT32, 15), // one row more does not divide it either
         Slot.of("squared norms", FLOAT32, 3));
+  }
+
+  /** A shape without a bias takes none: forgetting that would lose a bias in silence. */
+  private void withoutBias() {
+    var s = new ConvolutionShape(1, 1, 1, 1, 1, 1, 1, 0).withoutBias();
+    add(
+        Op.CONVOLUTION,
+        "a bias where the shape has none",
+        (k, t) -> {
+          try (Convolution op = k.convolution(s);
+              Buffer one = k.allocate(FLOAT32, 1)) {
+            surplus("b", () -> op.forward(one, one, one, one));
+            surplus("db", () -> op.backwardWeights(one, one, one, one));
+          }
+        });
+    var n = new BatchNormShape(1, 1, 1, 1e-5f, Fusion.RELU);
+    add(
+        Op.BATCH_NORM,
+        "a residual where the shape has none",
+        (k, t) -> {
+          try (BatchNorm op = k.batchNorm(n);
+              Buffer one = k.allocate(FLOAT32, 1)) {
+            surplus("residual", () -> op.forwardRunning(one, one, one, one, one, one, one));
+            surplus(
+                "dresidual",
+                () -> op.backward(one, one, one, one, one, one, one, one, one, one, one));
+          }
+        });
+  }
+
+  private static void surplus(String operand, Executable call) {
+    String text = assertThrows(IllegalArgumentException.class, call).getMessage();
+    assertTrue(text.contains(operand + " is ") && text.contains("pass null"), text);
+  }
+
+  private void batchNorm(Fusion fusion) {
+    var s = new BatchNormShape(2, 3, 5, 1e-5f, fusion);
+    boolean added = fusion == Fusion.ADD_RELU;
+    Slot x = Slot.of("x", FLOAT32, 30);
+    Slot y = Slot.of("y", FLOAT32, 30);
+    Slot gamma = Slot.of("gamma", FLOAT32, 5);
+    Slot beta = Slot.of("beta", FLOAT32, 5);
+    Slot weights = new Slot("example weights", FLOAT32, 2, true);
+    Slot mean = Slot.of("mean", FLOAT32, 5);
+    Slot inverse = Slot.of("inverse deviation", FLOAT32, 5);
+    Slot runningMean = Slot.of("running mean", FLOAT32, 5);
+    Slot runningVariance = Slot.of("running variance", FLOAT32, 5);
+    Slot residual = Slot.of("residual", FLOAT32, 30);
+    Slot dy = Slot.of("dy", FLOAT32, 30);
+    Slot dx = new Slot("dx", FLOAT32, 30, true);
+    Slot dresidual = Slot.of("dresidual", FLOAT32, 30);
+    Slot output = new Slot("y", FLOAT32, 30, fusion == Fusion.NONE);
+    batchNorm(
+        s,
+        "batch norm forward",
+        (op, o) ->
+            op.forward(
+                o[0], o[1], o[2], o[3], added ? o[9] : null, o[4], o[5], o[6], o[7], o[8], 0.1f),
+        residual,
+        x,
+        weights,
+        gamma,
+        beta,
+        y,
+        mean,
+        inverse,
+        runningMean,
+        runningVariance);
+    batchNorm(
+        s,
+        "batch norm forward with running statistics",
+        (op, o) -> op.forwardRunning(o[0], o[1], o[2], o[3], o[4], added ? o[6] : null, o[5]),
+        residual,
+        x,
+        gamma,
+        beta,
+        runningMean,
+        runningVariance,
+        y);
+    batchNorm(
+        s,
+        "batch norm backward",
+        (op, o) ->
+            op.backward(
+                o[0], o[1], o[2], o[3], o[4], o[5], o[6], o[7], o[8], o[9], added ? o[10] : null),
+        dresidual,
+        x,
+        output,
+        dy,
+        weights,
+        gamma,
+        mean,
+        inverse,
+        dx,
+        Slot.of("dgamma", FLOAT32, 5),
+        Slot.of("dbeta", FLOAT32, 5));
+    batchNorm(
+        s,
+        "batch norm backward with running statistics",
+        (op, o) ->
+            op.backwardRunning(o[0], o[1], o[2], o[3], o[4], o[5], o[6], added ? o[8] : null, o[7]),
+        dresidual,
+        x,
+        output,
+        dy,
+        gamma,
+        runningMean,
+        runningVariance,
+        dx,
+        Slot.of("squared norms", FLOAT32, 2));
+  }
+
+  private interface BatchNormCall {
+    void run(BatchNorm op, Buffer[] operands);
+  }
+
+  /** With {@code added} behind the other operands where the shape has it. */
+  private void batchNorm(
+      BatchNormShape s, String name, BatchNormCall call, Slot added, Slot... slots) {
+    Slot[] all = slots;
+    if (s.fusion() == Fusion.ADD_RELU) {
+      all = Arrays.copyOf(slots, slots.length + 1);
+      all[slots.length] = added;
+    }
+    operation(
+        Op.BATCH_NORM,
+        name,
+        (k, o) -> {
+          try (BatchNorm op = k.batchNorm(s)) {
+            call.run(op, o);
+          }
+        },
+        all);
+  }
+
+  private void averagePool() {
+    operation(
+        Op.GLOBAL_AVERAGE_POOL,
+        "global average pool",
+        (k, o) -> k.globalAveragePool(2, 3, 5, o[0], o[1]),
+        Slot.of("x", FLOAT32, 30),
+        Slot.of("y", FLOAT32, 10));
+    operation(
+        Op.GLOBAL_AVERAGE_POOL,
+        "global average pool backward",
+        (k, o) -> k.globalAveragePoolBackward(2, 3, 5, o[0], o[1]),
+        Slot.of("dy", FLOAT32, 10),
+        Slot.of("dx", FLOAT32, 30));
+    add(
+        Op.GLOBAL_AVERAGE_POOL,
+        "global average pool over nothing",
+        (k, t) -> {
+          try (Buffer one = k.allocate(FLOAT32, 1)) {
+            String text =
+                assertThrows(
+                        IllegalArgumentException.class,
+                        () -> k.globalAveragePool(1, 0, 1, one, one))
+                    .getMessage();
+            assertTrue(text.contains("at least 1, not 0"), text);
+          }
+        });
+  }
+
+  private void dropout() {
+    operation(
+        Op.DROPOUT,
+        "dropout",
+        (k, o) -> k.dropout(o[0], 0.5f, 1, 2, 3, o[1]),
+        Slot.of("x", FLOAT32, 7),
+        Slot.of("y", FLOAT32, 7));
+    for (float rate : new float[] {-0.1f, 1f, 1.5f, Float.NaN}) {
+      add(
+          Op.DROPOUT,
+          "dropout with a rate of " + rate,
+          (k, t) -> badDropout(k, rate, 0, "not " + rate));
+    }
+    for (int layer : new int[] {-1, 1 << 23}) {
+      add(
+          Op.DROPOUT,
+          "dropout in layer " + layer,
+          (k, t) -> badDropout(k, 0.5f, layer, "not " + layer));
+    }
+  }
+
+  private static void badDropout(Backend backend, float rate, int layer, String named) {
+    try (Buffer one = backend.allocate(FLOAT32, 1)) {
+      String text =
+          assertThrows(
+                  IllegalArgumentException.class,
+                  () -> backend.dropout(one, rate, 0, layer, 0, one))
+              .getMessage();
+      assertTrue(text.contains(named), text);
+    }
   }
 
   private void operation(Op op, String name, Call call, Slot... slots) {

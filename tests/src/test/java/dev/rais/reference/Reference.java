@@ -56,11 +56,11 @@ public final class Reference {
     }
   }
 
-  /** y = x * w + b. */
+  /** y = x * w + b; b is null where the shape has none. */
   public static double[] convolution(ConvolutionShape s, double[] x, double[] w, double[] b) {
     double[] y = new double[(int) s.outputCount()];
     for (int i = 0; i < y.length; i++) {
-      y[i] = b[i % s.outputChannels()];
+      y[i] = s.bias() ? b[i % s.outputChannels()] : 0;
     }
     taps(s, 0, s.batch(), (in, weight, out, o) -> y[out] += x[in] * w[weight]);
     return y;
@@ -91,12 +91,15 @@ public final class Reference {
     return new WeightGradient(dw, db);
   }
 
-  /** ‖∂L_j/∂(w, b)‖² for every example j alone. */
+  /** ‖∂L_j/∂(w, b)‖² for every example j alone, b only where the shape has one. */
   public static double[] convolutionSquaredNorms(ConvolutionShape s, double[] x, double[] dy) {
     double[] norms = new double[s.batch()];
     for (int j = 0; j < s.batch(); j++) {
       WeightGradient gradient = weightGradient(s, j, j + 1, x, dy);
-      norms[j] = squaredNorm(gradient.weights()) + squaredNorm(gradient.bias());
+      norms[j] = squaredNorm(gradient.weights());
+      if (s.bias()) {
+        norms[j] += squaredNorm(gradient.bias());
+      }
     }
     return norms;
   }
@@ -206,6 +209,41 @@ public final class Reference {
       dx[winners[i]] += dy[i];
     }
     return dx;
+  }
+
+  /** y[j, c] = mean over s of x[j, s, c]. */
+  public static double[] globalAveragePool(int batch, int positions, int channels, double[] x) {
+    double[] y = new double[batch * channels];
+    for (int i = 0; i < x.length; i++) {
+      y[i / (positions * channels) * channels + i % channels] += x[i] / positions;
+    }
+    return y;
+  }
+
+  /** dx[j, s, c] = dy[j, c] / positions. */
+  public static double[] globalAveragePoolBackward(
+      int batch, int positions, int channels, double[] dy) {
+    double[] dx = new double[batch * positions * channels];
+    for (int i = 0; i < dx.length; i++) {
+      dx[i] = dy[i / (positions * channels) * channels + i % channels] / positions;
+    }
+    return dx;
+  }
+
+  /**
+   * Dropout with a random word for each element, in floats: the result must have these bits.
+   *
+   * @param words without sign, one for each element
+   */
+  public static float[] dropout(float[] x, float rate, long[] words) {
+    float[] y = new float[x.length];
+    long threshold = Math.min((long) Math.rint(rate * 4294967296.0), 4294967295L);
+    for (int i = 0; i < x.length; i++) {
+      if (words[i] >= threshold) {
+        y[i] = x[i] * (1 / (1 - rate));
+      }
+    }
+    return y;
   }
 
   /** y = max(x, 0). */

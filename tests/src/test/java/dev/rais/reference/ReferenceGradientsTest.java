@@ -1,13 +1,11 @@
 package dev.rais.reference;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.rais.backend.ConvolutionShape;
 import dev.rais.backend.LinearShape;
 import dev.rais.backend.PoolShape;
 import java.util.SplittableRandom;
-import java.util.function.ToDoubleFunction;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -17,12 +15,10 @@ import org.junit.jupiter.params.provider.MethodSource;
  * Proves the reference itself: each backward operation against central differences of its forward
  * operation, in double precision.
  *
- * <p>The scalar differentiated is L = Σ c · y with random c, so dL/dy = c. With a step of 1e-5 the
- * truncation error is about 1e-10 of L's third derivative and the rounding error about 1e-11 of L.
+ * <p>The scalar differentiated is L = Σ c · y with random c, so dL/dy = c.
  */
 class ReferenceGradientsTest {
-  private static final double STEP = 1e-5;
-  private static final double TOLERANCE = 1e-7;
+  private static final double TOLERANCE = Differences.TOLERANCE;
 
   private final SplittableRandom random = new SplittableRandom(20180701);
 
@@ -43,13 +39,15 @@ class ReferenceGradientsTest {
     double[] b = uniform(s.outputChannels());
     double[] c = uniform((int) s.outputCount());
     var gradient = Reference.convolutionBackwardWeights(s, x, c);
-    check(
+    Differences.check(
         "dx",
-        v -> dot(c, Reference.convolution(s, v, w, b)),
+        v -> Differences.dot(c, Reference.convolution(s, v, w, b)),
         x,
         Reference.convolutionBackwardData(s, c, w));
-    check("dw", v -> dot(c, Reference.convolution(s, x, v, b)), w, gradient.weights());
-    check("db", v -> dot(c, Reference.convolution(s, x, w, v)), b, gradient.bias());
+    Differences.check(
+        "dw", v -> Differences.dot(c, Reference.convolution(s, x, v, b)), w, gradient.weights());
+    Differences.check(
+        "db", v -> Differences.dot(c, Reference.convolution(s, x, w, v)), b, gradient.bias());
   }
 
   @ParameterizedTest
@@ -73,8 +71,10 @@ class ReferenceGradientsTest {
     for (int j = 0; j < s.batch(); j++) {
       double[] xj = part(x, j, (int) one.inputCount());
       double[] dyj = part(dy, j, (int) one.outputCount());
-      double[] dw = differences(v -> dot(dyj, Reference.convolution(one, xj, v, b)), w);
-      double[] db = differences(v -> dot(dyj, Reference.convolution(one, xj, w, v)), b);
+      double[] dw =
+          Differences.of(v -> Differences.dot(dyj, Reference.convolution(one, xj, v, b)), w);
+      double[] db =
+          Differences.of(v -> Differences.dot(dyj, Reference.convolution(one, xj, w, v)), b);
       double expected = Reference.squaredNorm(dw) + Reference.squaredNorm(db);
       assertEquals(expected, norms[j], TOLERANCE * expected, "example " + j);
     }
@@ -88,17 +88,22 @@ class ReferenceGradientsTest {
     double[] b = uniform(4);
     double[] c = uniform(12);
     var gradient = Reference.linearBackwardWeights(s, x, c);
-    check(
-        "dx", v -> dot(c, Reference.linear(s, v, w, b)), x, Reference.linearBackwardData(s, c, w));
-    check("dw", v -> dot(c, Reference.linear(s, x, v, b)), w, gradient.weights());
-    check("db", v -> dot(c, Reference.linear(s, x, w, v)), b, gradient.bias());
+    Differences.check(
+        "dx",
+        v -> Differences.dot(c, Reference.linear(s, v, w, b)),
+        x,
+        Reference.linearBackwardData(s, c, w));
+    Differences.check(
+        "dw", v -> Differences.dot(c, Reference.linear(s, x, v, b)), w, gradient.weights());
+    Differences.check(
+        "db", v -> Differences.dot(c, Reference.linear(s, x, w, v)), b, gradient.bias());
     double[] norms = Reference.linearSquaredNorms(s, x, c);
     var one = new LinearShape(1, 5, 4);
     for (int j = 0; j < 3; j++) {
       double[] xj = part(x, j, 5);
       double[] cj = part(c, j, 4);
-      double[] dw = differences(v -> dot(cj, Reference.linear(one, xj, v, b)), w);
-      double[] db = differences(v -> dot(cj, Reference.linear(one, xj, w, v)), b);
+      double[] dw = Differences.of(v -> Differences.dot(cj, Reference.linear(one, xj, v, b)), w);
+      double[] db = Differences.of(v -> Differences.dot(cj, Reference.linear(one, xj, w, v)), b);
       double expected = Reference.squaredNorm(dw) + Reference.squaredNorm(db);
       assertEquals(expected, norms[j], TOLERANCE * expected, "example " + j);
     }
@@ -110,8 +115,23 @@ class ReferenceGradientsTest {
         new PoolShape[] {new PoolShape(2, 6, 5, 3, 2, 2), new PoolShape(2, 7, 7, 2, 3, 2)}) {
       double[] x = uniform((int) s.inputCount());
       double[] c = uniform((int) s.outputCount());
-      check("dx", v -> dot(c, Reference.maxPool(s, v)), x, Reference.maxPoolBackward(s, x, c));
+      Differences.check(
+          "dx",
+          v -> Differences.dot(c, Reference.maxPool(s, v)),
+          x,
+          Reference.maxPoolBackward(s, x, c));
     }
+  }
+
+  @Test
+  void globalAveragePoolGradientMatchesDifferences() {
+    double[] x = uniform(3 * 4 * 2);
+    double[] c = uniform(3 * 2);
+    Differences.check(
+        "dx",
+        v -> Differences.dot(c, Reference.globalAveragePool(3, 4, 2, v)),
+        x,
+        Reference.globalAveragePoolBackward(3, 4, 2, c));
   }
 
   @Test
@@ -124,7 +144,11 @@ class ReferenceGradientsTest {
   void reluGradientMatchesDifferences() {
     double[] x = uniform(50);
     double[] c = uniform(50);
-    check("dx", v -> dot(c, Reference.relu(v)), x, Reference.reluBackward(Reference.relu(x), c));
+    Differences.check(
+        "dx",
+        v -> Differences.dot(c, Reference.relu(v)),
+        x,
+        Reference.reluBackward(Reference.relu(x), c));
   }
 
   @ParameterizedTest
@@ -142,9 +166,12 @@ class ReferenceGradientsTest {
     }
     double scale = 0.25;
     var loss = Reference.lossLayer(rows, classes, logits, labels, weights, scale);
-    check(
+    Differences.check(
         "dz",
-        v -> scale * dot(weights, Reference.lossLayer(rows, classes, v, labels, null, 1).losses()),
+        v ->
+            scale
+                * Differences.dot(
+                    weights, Reference.lossLayer(rows, classes, v, labels, null, 1).losses()),
         logits,
         loss.gradients());
     // The norm is that of one row's own unweighted gradient.
@@ -181,42 +208,5 @@ class ReferenceGradientsTest {
 
   private static double[] part(double[] values, int j, int count) {
     return java.util.Arrays.copyOfRange(values, j * count, (j + 1) * count);
-  }
-
-  private static double dot(double[] a, double[] b) {
-    double sum = 0;
-    for (int i = 0; i < a.length; i++) {
-      sum += a[i] * b[i];
-    }
-    return sum;
-  }
-
-  private static double[] differences(ToDoubleFunction<double[]> function, double[] at) {
-    double[] gradient = new double[at.length];
-    for (int i = 0; i < at.length; i++) {
-      double kept = at[i];
-      at[i] = kept + STEP;
-      double above = function.applyAsDouble(at);
-      at[i] = kept - STEP;
-      double below = function.applyAsDouble(at);
-      at[i] = kept;
-      gradient[i] = (above - below) / (2 * STEP);
-    }
-    return gradient;
-  }
-
-  /** Relative to the largest entry: an entry near zero has no digits of its own to compare. */
-  private static void check(
-      String what, ToDoubleFunction<double[]> function, double[] at, double[] found) {
-    double[] expected = differences(function, at);
-    double largest = 0;
-    for (double value : expected) {
-      largest = Math.max(largest, Math.abs(value));
-    }
-    assertTrue(largest > 0, what + ": all differences are zero, so nothing is compared");
-    assertEquals(expected.length, found.length, what);
-    for (int i = 0; i < found.length; i++) {
-      assertEquals(expected[i], found[i], TOLERANCE * largest, what + " at " + i);
-    }
   }
 }

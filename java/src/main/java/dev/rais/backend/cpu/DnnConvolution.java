@@ -5,6 +5,7 @@ import dev.rais.backend.ConvolutionShape;
 import dev.rais.backend.cpu.DnnPrimitive.OperandSpec;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
 import java.util.List;
 
 /** A convolution on oneDNN; the exact per-example norms are inherited from the Java loops. */
@@ -24,7 +25,7 @@ final class DnnConvolution extends JavaConvolution {
       MemorySegment x = input(dnn);
       MemorySegment y = output(dnn);
       MemorySegment anyWeights = weights(dnn, Dnn.TAG_ANY);
-      MemorySegment b = dnn.memoryDesc(Dnn.TAG_A, shape.outputChannels());
+      MemorySegment b = shape.bias() ? bias(dnn) : MemorySegment.NULL;
       MemorySegment forwardDesc =
           dnn.create(
               "dnnl_convolution_forward_primitive_desc_create",
@@ -82,29 +83,42 @@ final class DnnConvolution extends JavaConvolution {
           new DnnPrimitive(
               runtime,
               weightsDesc,
-              List.of(
+              withBias(
+                  dnn,
+                  Dnn.ARG_DIFF_BIAS,
                   new OperandSpec(Dnn.ARG_SRC, 0, input(dnn), false),
                   new OperandSpec(Dnn.ARG_DIFF_DST, 0, output(dnn), false),
                   new OperandSpec(
                       Dnn.ARG_DIFF_WEIGHTS,
                       Dnn.QUERY_DIFF_WEIGHTS_MD,
                       weights(dnn, Dnn.TAG_ACDB),
-                      true),
-                  new OperandSpec(Dnn.ARG_DIFF_BIAS, 0, bias(dnn), true)));
+                      true)));
       forward =
           new DnnPrimitive(
               runtime,
               forwardDesc,
-              List.of(
+              withBias(
+                  dnn,
+                  Dnn.ARG_BIAS,
                   new OperandSpec(Dnn.ARG_SRC, 0, input(dnn), false),
                   new OperandSpec(
                       Dnn.ARG_WEIGHTS, Dnn.QUERY_WEIGHTS_MD, weights(dnn, Dnn.TAG_ACDB), false),
-                  new OperandSpec(Dnn.ARG_BIAS, 0, bias(dnn), false),
                   new OperandSpec(Dnn.ARG_DST, 0, output(dnn), true)));
       for (MemorySegment md : List.of(x, y, anyWeights, b)) {
-        dnn.call("dnnl_memory_desc_destroy", md);
+        if (!md.equals(MemorySegment.NULL)) {
+          dnn.call("dnnl_memory_desc_destroy", md);
+        }
       }
     }
+  }
+
+  /** The operands and, where there is one, the bias or its gradient behind them. */
+  private List<OperandSpec> withBias(Dnn dnn, int argument, OperandSpec... operands) {
+    List<OperandSpec> all = new ArrayList<>(List.of(operands));
+    if (shape().bias()) {
+      all.add(new OperandSpec(argument, 0, bias(dnn), argument == Dnn.ARG_DIFF_BIAS));
+    }
+    return all;
   }
 
   private MemorySegment input(Dnn dnn) {
@@ -129,8 +143,7 @@ final class DnnConvolution extends JavaConvolution {
 
   @Override
   protected void doForward(Buffer x, Buffer w, Buffer b, Buffer y) {
-    forward.execute(
-        CpuBuffer.segment(x), CpuBuffer.segment(w), CpuBuffer.segment(b), CpuBuffer.segment(y));
+    execute(forward, x, w, y, b);
   }
 
   @Override
@@ -140,8 +153,20 @@ final class DnnConvolution extends JavaConvolution {
 
   @Override
   protected void doBackwardWeights(Buffer x, Buffer dy, Buffer dw, Buffer db) {
-    backwardWeights.execute(
-        CpuBuffer.segment(x), CpuBuffer.segment(dy), CpuBuffer.segment(dw), CpuBuffer.segment(db));
+    execute(backwardWeights, x, dy, dw, db);
+  }
+
+  /** Runs on three operands and, unless that is null, a fourth. */
+  private static void execute(DnnPrimitive primitive, Buffer a, Buffer b, Buffer c, Buffer bias) {
+    if (bias == null) {
+      primitive.execute(CpuBuffer.segment(a), CpuBuffer.segment(b), CpuBuffer.segment(c));
+    } else {
+      primitive.execute(
+          CpuBuffer.segment(a),
+          CpuBuffer.segment(b),
+          CpuBuffer.segment(c),
+          CpuBuffer.segment(bias));
+    }
   }
 
   @Override

@@ -172,6 +172,7 @@ final class Gemm {
    * y = p wᵀ + b: y {@code [rows, outputs]}, p {@code [rows, depth]}, w {@code [outputs, depth]}.
    *
    * @param p opens the rows of p for one thread
+   * @param b null for none
    */
   static void timesTransposed(
       Workers workers,
@@ -184,7 +185,7 @@ final class Gemm {
       MemorySegment y) {
     int blocks = blocks(outputs);
     float[][] panel = transpose(workers, w, outputs, depth);
-    float[] bias = b.toArray(JAVA_FLOAT);
+    float[] bias = b == null ? new float[outputs] : b.toArray(JAVA_FLOAT);
     int stride = padded(depth);
     workers.run(
         rows,
@@ -272,6 +273,7 @@ final class Gemm {
    * {@code [outputs, depth]}.
    *
    * @param p opens the rows of p for one thread
+   * @param db null if not wanted
    */
   static void transposedTimes(
       Workers workers,
@@ -330,7 +332,7 @@ final class Gemm {
       for (int o = 0; o < outputs; o++) {
         float[] row = result[block * stride + o];
         MemorySegment.copy(row, 0, dw, JAVA_FLOAT, 4 * ((long) o * depth + begin), end - begin);
-        if (block == blocks - 1) {
+        if (db != null && block == blocks - 1) {
           db.setAtIndex(JAVA_FLOAT, o, row[depth - begin]);
         }
       }

@@ -5,6 +5,8 @@ import static java.lang.foreign.ValueLayout.JAVA_INT;
 
 import dev.rais.backend.Augmentation;
 import dev.rais.backend.Backend;
+import dev.rais.backend.BatchNorm;
+import dev.rais.backend.BatchNormShape;
 import dev.rais.backend.Buffer;
 import dev.rais.backend.Convolution;
 import dev.rais.backend.ConvolutionShape;
@@ -101,6 +103,33 @@ public class JavaBackend extends Backend {
   }
 
   @Override
+  public BatchNorm batchNorm(BatchNormShape shape) {
+    return new JavaBatchNorm(shape, workers);
+  }
+
+  @Override
+  protected void doGlobalAveragePool(int batch, int positions, int channels, Buffer x, Buffer y) {
+    MemorySegment in = CpuBuffer.segment(x);
+    MemorySegment out = CpuBuffer.segment(y);
+    var pool = new GlobalAveragePool(positions, channels);
+    workers.run(batch, rowsPerThread(x, batch), (from, to) -> pool.forward(in, out, from, to));
+  }
+
+  @Override
+  protected void doGlobalAveragePoolBackward(
+      int batch, int positions, int channels, Buffer dy, Buffer dx) {
+    MemorySegment in = CpuBuffer.segment(dy);
+    MemorySegment out = CpuBuffer.segment(dx);
+    var pool = new GlobalAveragePool(positions, channels);
+    workers.run(batch, rowsPerThread(dx, batch), (from, to) -> pool.backward(in, out, from, to));
+  }
+
+  /** Rows of a buffer below which a second thread does not pay. */
+  private static int rowsPerThread(Buffer buffer, int rows) {
+    return (int) Math.max(1, MINIMUM_ELEMENTS * (long) rows / buffer.count());
+  }
+
+  @Override
   protected void doRelu(Buffer x, Buffer y) {
     MemorySegment from = CpuBuffer.segment(x);
     MemorySegment to = CpuBuffer.segment(y);
@@ -134,6 +163,34 @@ public class JavaBackend extends Backend {
           }
           MemorySegment.copy(gradients, 0, to, JAVA_INT, at * Float.BYTES, count);
         });
+  }
+
+  @Override
+  protected void doAdd(Buffer a, Buffer b, Buffer y) {
+    MemorySegment first = CpuBuffer.segment(a);
+    MemorySegment second = CpuBuffer.segment(b);
+    MemorySegment to = CpuBuffer.segment(y);
+    chunks(
+        a.count(),
+        (at, count) -> {
+          float[] values = load(Scratch.Use.X, first, at, count);
+          float[] others = load(Scratch.Use.Y, second, at, count);
+          for (int i = 0; i < count; i++) {
+            values[i] += others[i];
+          }
+          store(values, to, at, count);
+        });
+  }
+
+  @Override
+  protected void doDropout(Buffer x, float rate, long seed, int layer, long iteration, Buffer y) {
+    var dropout =
+        new Dropout(
+            CpuBuffer.segment(x), rate, seed, layer, iteration, CpuBuffer.segment(y), x.count());
+    workers.run(
+        Math.toIntExact((x.count() + Dropout.CHUNK - 1) / Dropout.CHUNK),
+        MINIMUM_ELEMENTS / 8 / Dropout.CHUNK,
+        dropout);
   }
 
   /** Work on the elements [at, at + count) of some buffers. */

@@ -43,7 +43,7 @@ class JavaConvolution extends Convolution {
         shape().patch(),
         shape().outputChannels(),
         CpuBuffer.segment(w),
-        CpuBuffer.segment(b),
+        CpuBuffer.segmentOrNull(b),
         CpuBuffer.segment(y));
   }
 
@@ -73,13 +73,13 @@ class JavaConvolution extends Convolution {
         shape().outputChannels(),
         shape().patch(),
         CpuBuffer.segment(dw),
-        CpuBuffer.segment(db));
+        CpuBuffer.segmentOrNull(db));
   }
 
   /**
    * Two ways to the same norm. Direct: build the example's gradient Σ_s δ_s ⊗ [patch_s 1] and sum
    * its squares. Gram: Σ_st (δ_s·δ_t)(patch_s·patch_t + 1), cheaper where positions are few and
-   * channels many.
+   * channels many. Without a bias there is no 1.
    */
   @Override
   protected final void doAddExampleSquaredNorms(Buffer x, Buffer dy, Buffer squaredNorms) {
@@ -108,9 +108,10 @@ class JavaConvolution extends Convolution {
   private double directNorm(Scratch scratch, Patches patches, MemorySegment dy, int example) {
     int outputs = shape().outputChannels();
     int depth = shape().patch();
+    int columns = shape().bias() ? depth + 1 : depth;
     int rows = Gemm.padded(outputs);
-    int blocks = Gemm.blocks(depth + 1);
-    int width = Math.min(depth + 1, Gemm.COLUMNS);
+    int blocks = Gemm.blocks(columns);
+    int width = Math.min(columns, Gemm.COLUMNS);
     float[][] gradient = scratch.rows(Scratch.Use.RESULT, blocks * rows, width);
     Gemm.clear(gradient, 0, blocks * rows, width);
     for (int first = 0; first < positions; first += Gemm.DEPTH) {
@@ -118,8 +119,8 @@ class JavaConvolution extends Convolution {
       int row = example * positions + first;
       float[] left = Gemm.load(scratch, dy, row, count, outputs);
       for (int block = 0; block < blocks; block++) {
-        int from = Gemm.bound(depth + 1, blocks, block);
-        int to = Gemm.bound(depth + 1, blocks, block + 1);
+        int from = Gemm.bound(columns, blocks, block);
+        int to = Gemm.bound(columns, blocks, block + 1);
         float[][] right = Gemm.withOnes(scratch, patches, row, count, depth, from, to);
         Gemm.accumulate(
             left, 1, rows, 0, outputs, count, right, 0, gradient, block * rows, to - from);
@@ -165,10 +166,11 @@ class JavaConvolution extends Convolution {
     Arrays.fill(left, positions * stride, rows * stride, 0f);
     float[][] products = scratch.rows(Scratch.Use.RESULT, rows, positions);
     gram(scratch, left, patch, products);
+    double one = shape().bias() ? 1 : 0;
     double norm = 0;
     for (int i = 0; i < positions; i++) {
       for (int j = 0; j < positions; j++) {
-        norm += (double) deltas[i][j] * (products[i][j] + 1.0);
+        norm += (double) deltas[i][j] * (products[i][j] + one);
       }
     }
     return Math.max(0, norm); // rounding can leave a gradient that cancels just below zero

@@ -4,6 +4,9 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 
 import dev.rais.backend.Backend;
 import dev.rais.backend.BackendConformance;
+import dev.rais.backend.BatchNorm;
+import dev.rais.backend.BatchNormShape;
+import dev.rais.backend.BatchNormShape.Fusion;
 import dev.rais.backend.Buffer;
 import dev.rais.backend.Convolution;
 import dev.rais.backend.ConvolutionShape;
@@ -11,6 +14,7 @@ import dev.rais.backend.DType;
 import dev.rais.backend.Linear;
 import dev.rais.backend.LinearShape;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.api.Nested;
@@ -95,8 +99,69 @@ class JavaBackendConformanceTest {
         results.add(x.toFloats());
       }
       results.add(new float[] {(float) backend.squaredNorm(w)});
+      for (int[] n : new int[][] {{13, 49, 33}, {5, 1024, 16}, {64, 64, 64}, {3, 16, 512}}) {
+        batchNorm(backend, n[0], n[1], n[2], results);
+      }
+      Buffer dropped = backend.allocate(DType.FLOAT32, x.count());
+      backend.dropout(x, 0.5f, 1, 2, 3, dropped);
+      results.add(dropped.toFloats());
     }
     return results;
+  }
+
+  private static void batchNorm(
+      Backend backend, int batch, int positions, int channels, List<float[]> results) {
+    var shape = new BatchNormShape(batch, positions, channels, 1e-5f, Fusion.ADD_RELU);
+    Buffer x = random(backend, shape.count());
+    Buffer weights = backend.allocate(DType.FLOAT32, batch);
+    float[] values = new float[batch];
+    for (int j = 0; j < batch; j++) {
+      values[j] = 1 + j % 3;
+    }
+    weights.upload(values);
+    Buffer gamma = random(backend, channels);
+    Buffer[] perChannel = new Buffer[6];
+    Arrays.setAll(perChannel, i -> random(backend, channels));
+    Buffer y = backend.allocate(DType.FLOAT32, shape.count());
+    Buffer dx = backend.allocate(DType.FLOAT32, shape.count());
+    Buffer dresidual = backend.allocate(DType.FLOAT32, shape.count());
+    Buffer norms = random(backend, batch);
+    try (BatchNorm op = backend.batchNorm(shape)) {
+      op.forward(
+          x,
+          weights,
+          gamma,
+          gamma,
+          x,
+          y,
+          perChannel[0],
+          perChannel[1],
+          perChannel[2],
+          perChannel[3],
+          0.1f);
+      op.backward(
+          x,
+          y,
+          x,
+          weights,
+          gamma,
+          perChannel[0],
+          perChannel[1],
+          dx,
+          perChannel[4],
+          perChannel[5],
+          dresidual);
+      for (Buffer buffer : perChannel) {
+        results.add(buffer.toFloats());
+      }
+      results.addAll(List.of(y.toFloats(), dx.toFloats(), dresidual.toFloats()));
+      // The variance is an input here, so it has to be positive.
+      op.backwardRunning(x, y, x, gamma, perChannel[0], perChannel[1], dx, dresidual, norms);
+      results.addAll(List.of(dx.toFloats(), norms.toFloats()));
+    }
+    Buffer means = backend.allocate(DType.FLOAT32, (long) batch * channels);
+    backend.globalAveragePool(batch, positions, channels, x, means);
+    results.add(means.toFloats());
   }
 
   private static Buffer random(Backend backend, long count) {
