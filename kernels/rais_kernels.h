@@ -818,6 +818,67 @@ RAIS_API int32_t rais_batch_norm_backward_running(
     int32_t fusion, float epsilon, const void* x, const void* y, const void* dy, const float* gamma,
     const float* beta, const float* running_mean, const float* running_variance, void* dx,
     void* dresidual, float* squared_norms);
+/*
+ * ---- Squared norms of gradients ----
+ */
+
+/*
+ * *result = the sum of x[i]^2, in an order that depends on count alone. For rais_gain: the
+ * gradients of the final layer's weights and bias lie one behind the other.
+ *
+ * count       at least 1
+ * x           [count]
+ * result      [1]
+ * workspace   rais_squared_norm_workspace_bytes(count) bytes, aligned to 16, zero before the first
+ *             use and not shared between streams
+ */
+RAIS_API int64_t rais_squared_norm_workspace_bytes(int64_t count);
+RAIS_API int32_t rais_squared_norm(rais_stream stream, int64_t count, const float* x,
+                                   double* result, void* workspace);
+
+/*
+ * Exact squared norms of each example's own gradient of a linear layer (Java:
+ * Linear.addExampleSquaredNorms): adds |delta_j|^2 (|x_j|^2 + bias) to squared_norms[j].
+ *
+ * rows            examples, at least 1
+ * inputs          up to 2^30
+ * outputs         up to 2^30
+ * bias            1, or 0 for a layer without
+ * dtype           RAIS_FLOAT32 or RAIS_BFLOAT16: type of x and deltas
+ * x               dtype [rows, inputs] the layer's input
+ * deltas          dtype [rows, outputs] dL/dy of every example, without importance weights
+ * squared_norms   [rows] added to
+ */
+RAIS_API int32_t rais_linear_gradient_norms(rais_stream stream, int32_t rows, int32_t inputs,
+                                            int32_t outputs, int32_t bias, int32_t dtype,
+                                            const void* x, const void* deltas,
+                                            float* squared_norms);
+
+/*
+ * The same for a convolution with a square kernel (Java: Convolution.addExampleSquaredNorms):
+ * |sum over s of delta_s (outer) patch_s|^2 + bias |sum over s of delta_s|^2 over output positions
+ * s. Output rows: (height + 2 padding - kernel) / stride + 1, columns alike. Relative to the sum of
+ * what is added up, errors are about 1e-6; where a gradient nearly vanishes, though its terms do
+ * not, its norm is known less well.
+ *
+ * batch           examples, at least 1: a block each
+ * height, width   of the input, up to 65535; height * width * channels up to 2^30, outputs alike
+ * channels        of the input, up to 2^24
+ * outputs         channels of the output, up to 2^24
+ * kernel          rows and columns, from 1 to the input's with its padding
+ * stride          from 1 to 65535
+ * padding         zeros added on every side, from 0 to 65535
+ * bias            1, or 0 for a layer without
+ * dtype           RAIS_FLOAT32 or RAIS_BFLOAT16: type of x and deltas
+ * x               dtype [batch, height, width, channels]
+ * deltas          dtype [batch, output height, output width, outputs]
+ * squared_norms   [batch] added to
+ */
+RAIS_API int32_t rais_convolution_gradient_norms(rais_stream stream, int32_t batch, int32_t height,
+                                                 int32_t width, int32_t channels, int32_t outputs,
+                                                 int32_t kernel, int32_t stride, int32_t padding,
+                                                 int32_t bias, int32_t dtype, const void* x,
+                                                 const void* deltas, float* squared_norms);
 
 #ifdef __cplusplus
 }

@@ -1,6 +1,6 @@
 // Momentum SGD with weight decay for all parameters in one launch.
 #include "call.h"
-#include "reduce.cuh"
+#include "grid_sum.cuh"
 
 namespace rais {
 namespace {
@@ -8,17 +8,7 @@ namespace {
 constexpr int kThreads = 256;
 constexpr int kPerThread = 4;  // one vector of 16 bytes from each of w, u and g
 
-// Part of the order of summation, so it depends on nothing but the count. 8 blocks fit on each of
-// an H100's 132 multiprocessors.
-constexpr int kMaxBlocks = 1024;
-
 constexpr size_t kVector = 16;
-
-// What blocks leave for the last one to sum.
-struct Workspace {
-  unsigned finished;  // zero between launches
-  double partial[kMaxBlocks];
-};
 
 struct Step {
   float learningRate;
@@ -44,7 +34,7 @@ __global__ void __launch_bounds__(kThreads)
     sgdStep(int64_t count, float* __restrict__ w, float* __restrict__ u,
             const float* __restrict__ g, const float* __restrict__ learningRate, float momentum,
             float weightDecay, uint16_t* __restrict__ wBfloat16,
-            double* __restrict__ gradientSquaredNorm, Workspace* workspace) {
+            double* __restrict__ gradientSquaredNorm, GridSum* workspace) {
   Step step = {*learningRate, momentum, weightDecay};
   double squares = 0;
   int64_t stride = static_cast<int64_t>(gridDim.x) * kThreads * kPerThread;
@@ -84,29 +74,8 @@ __global__ void __launch_bounds__(kThreads)
       }
     }
   }
-  if (gradientSquaredNorm == nullptr) {
-    return;
-  }
-
-  RAIS_SHARED(bool, last);
-  squares = blockSum<kThreads>(squares);
-  if (threadIdx.x == 0) {
-    workspace->partial[blockIdx.x] = squares;
-    __threadfence();  // the partial sum is to be seen before the count that announces it
-    last = atomicAdd(&workspace->finished, 1u) == gridDim.x - 1;
-  }
-  __syncthreads();  // all threads know whether theirs is the last block
-  if (last) {
-    __threadfence();  // the other blocks' partial sums are read after their count
-    double sum = 0;
-    for (int i = threadIdx.x; i < static_cast<int>(gridDim.x); i += kThreads) {
-      sum += __ldcg(&workspace->partial[i]);
-    }
-    sum = blockSum<kThreads>(sum);
-    if (threadIdx.x == 0) {
-      *gradientSquaredNorm = sum;
-      workspace->finished = 0;  // for the next launch
-    }
+  if (gradientSquaredNorm != nullptr) {
+    sumOverGrid<kThreads>(squares, workspace, gradientSquaredNorm);
   }
 }
 
@@ -119,7 +88,7 @@ bool alignedTo(const void* pointer, size_t alignment) {
 
 using namespace rais;
 
-int64_t rais_sgd_workspace_bytes(int64_t count) { return count > 0 ? sizeof(Workspace) : 0; }
+int64_t rais_sgd_workspace_bytes(int64_t count) { return count > 0 ? sizeof(GridSum) : 0; }
 
 int32_t rais_sgd(rais_stream stream, int64_t count, float* w, float* u, const float* g,
                  const float* learning_rate, float momentum, float weight_decay,
@@ -145,9 +114,9 @@ int32_t rais_sgd(rais_stream stream, int64_t count, float* w, float* u, const fl
                  alignedTo(w_bfloat16, sizeof(uint2));
   int64_t perBlock = kThreads * kPerThread;
   auto blocks = static_cast<unsigned>(
-      min(static_cast<int64_t>(kMaxBlocks), (count + perBlock - 1) / perBlock));
+      min(static_cast<int64_t>(kMaxSumBlocks), (count + perBlock - 1) / perBlock));
   auto step = aligned ? sgdStep<true> : sgdStep<false>;
   RAIS_LAUNCH(step, blocks, kThreads, 0, stream, count, w, u, g, learning_rate, momentum,
-              weight_decay, w_bfloat16, gradient_squared_norm, static_cast<Workspace*>(workspace));
+              weight_decay, w_bfloat16, gradient_squared_norm, static_cast<GridSum*>(workspace));
   return call.launched();
 }

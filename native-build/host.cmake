@@ -43,14 +43,18 @@ if(BUILD_TESTING)
       dropout
       elementwise
       evaluation
+      gain
       gather_augment
       global_average_pool
+      gradient_norms
       max_pool
+      minibatch
       philox_feistel
       row_norms
       sampler
       sgd
       softmax_xent
+      state
       sum_tree)
     add_library(${name}_test_objects OBJECT ${tests}/${name}_test.cpp)
     target_include_directories(${name}_test_objects PRIVATE ${kernels})
