@@ -131,7 +131,11 @@ public final class Kernels {
           new Function("rais_global_average_pool", "i(p iiii pp)"),
           new Function("rais_global_average_pool_backward", "i(p iiii pp)"),
           new Function("rais_evaluation_counts", "i(p ii ppp i ppp)"),
-          new Function("rais_row_squared_norms", "i(p iii pp)"));
+          new Function("rais_row_squared_norms", "i(p iii pp)"),
+          new Function("rais_squared_norm_workspace_bytes", "l(l)"),
+          new Function("rais_squared_norm", "i(p l ppp)"),
+          new Function("rais_linear_gradient_norms", "i(p iiiii ppp)"),
+          new Function("rais_convolution_gradient_norms", "i(p iiiiiiiiii ppp)"));
 
   private final Path library;
   private final Map<String, MethodHandle> handles = new HashMap<>();

@@ -16,6 +16,10 @@ public final class TrainingKernels {
   private final MethodHandle gatherAugment;
   private final MethodHandle evaluationCounts;
   private final MethodHandle rowSquaredNorms;
+  private final MethodHandle squaredNormWorkspaceBytes;
+  private final MethodHandle squaredNorm;
+  private final MethodHandle linearGradientNorms;
+  private final MethodHandle convolutionGradientNorms;
 
   TrainingKernels(Kernels kernels) {
     this.kernels = kernels;
@@ -25,6 +29,10 @@ public final class TrainingKernels {
     gatherAugment = kernels.handle("rais_gather_augment");
     evaluationCounts = kernels.handle("rais_evaluation_counts");
     rowSquaredNorms = kernels.handle("rais_row_squared_norms");
+    squaredNormWorkspaceBytes = kernels.handle("rais_squared_norm_workspace_bytes");
+    squaredNorm = kernels.handle("rais_squared_norm");
+    linearGradientNorms = kernels.handle("rais_linear_gradient_norms");
+    convolutionGradientNorms = kernels.handle("rais_convolution_gradient_norms");
   }
 
   /** The fused loss layer: losses, norms of the loss layer, weighted gradients, correctness. */
@@ -203,6 +211,89 @@ public final class TrainingKernels {
     try {
       kernels.check(
           (int) rowSquaredNorms.invokeExact(stream, rows, columns, dtype, x, squaredNorms));
+    } catch (Throwable e) {
+      throw Functions.rethrown(e);
+    }
+  }
+
+  /** Bytes of workspace of {@link #squaredNorm}; 0 for no count. */
+  public long squaredNormWorkspaceBytes(long count) {
+    try {
+      return (long) squaredNormWorkspaceBytes.invokeExact(count);
+    } catch (Throwable e) {
+      throw Functions.rethrown(e);
+    }
+  }
+
+  /** The squared norm of a vector, in double. */
+  public void squaredNorm(
+      MemorySegment stream,
+      long count,
+      MemorySegment x,
+      MemorySegment result,
+      MemorySegment workspace) {
+    try {
+      kernels.check((int) squaredNorm.invokeExact(stream, count, x, result, workspace));
+    } catch (Throwable e) {
+      throw Functions.rethrown(e);
+    }
+  }
+
+  /** Adds exact squared norms of each example's gradient of a linear layer. */
+  public void linearGradientNorms(
+      MemorySegment stream,
+      int rows,
+      int inputs,
+      int outputs,
+      int bias,
+      int dtype,
+      MemorySegment x,
+      MemorySegment deltas,
+      MemorySegment squaredNorms) {
+    try {
+      kernels.check(
+          (int)
+              linearGradientNorms.invokeExact(
+                  stream, rows, inputs, outputs, bias, dtype, x, deltas, squaredNorms));
+    } catch (Throwable e) {
+      throw Functions.rethrown(e);
+    }
+  }
+
+  /** Adds exact squared norms of each example's gradient of a convolution. */
+  public void convolutionGradientNorms(
+      MemorySegment stream,
+      int batch,
+      int height,
+      int width,
+      int channels,
+      int outputs,
+      int kernel,
+      int stride,
+      int padding,
+      int bias,
+      int dtype,
+      MemorySegment x,
+      MemorySegment deltas,
+      MemorySegment squaredNorms) {
+    try {
+      kernels.check(
+          (int)
+              convolutionGradientNorms.invokeExact(
+                  stream,
+                  batch,
+                  height,
+                  width,
+                  channels,
+                  outputs,
+                  kernel,
+                  stride,
+                  padding,
+                  bias,
+                  dtype,
+                  x,
+                  deltas,
+                  squaredNorms));
     } catch (Throwable e) {
       throw Functions.rethrown(e);
     }
