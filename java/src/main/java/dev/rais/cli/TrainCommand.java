@@ -2,6 +2,7 @@ package dev.rais.cli;
 
 import dev.rais.backend.Backend;
 import dev.rais.data.Dataset;
+import dev.rais.nn.BatchNormWeights;
 import dev.rais.nn.Models;
 import dev.rais.nn.Schedule;
 import dev.rais.nn.Shape;
@@ -90,7 +91,9 @@ final class TrainCommand implements Callable<Integer> {
     @Option(
         names = "--model",
         paramLabel = "NAME",
-        description = "lenet5, or mlp with 300 and 100 hidden units (default: lenet5).")
+        description =
+            "lenet5, mlp with 300 and 100 hidden units, or a residual network: resnet8, resnet20,"
+                + " resnet18 (default: lenet5).")
     private String model;
 
     @Option(
@@ -249,7 +252,9 @@ final class TrainCommand implements Callable<Integer> {
     @Option(
         names = "--lr",
         paramLabel = "X",
-        description = "Base learning rate (default: 0.01 for lenet5, 0.05 for mlp).")
+        description =
+            "Base learning rate (default: 0.01 for lenet5, 0.05 for mlp, 0.1 for residual"
+                + " networks).")
     private Double learningRate;
 
     @Option(
@@ -271,6 +276,14 @@ final class TrainCommand implements Callable<Integer> {
             "Learning rate over the run: step (a tenth from 50 %% on, a hundredth from 80 %% on),"
                 + " cosine (down to 0) or constant (default: step).")
     private String schedule;
+
+    @Option(
+        names = "--batch-norm",
+        paramLabel = "NAME",
+        description =
+            "How batch norms count weighted examples in their statistics: weighted, or plain for"
+                + " all alike (default: weighted).")
+    private String batchNorm;
 
     @Option(
         names = "--seed",
@@ -474,6 +487,10 @@ final class TrainCommand implements Callable<Integer> {
     if (optimisation.schedule != null) {
       String name = Names.require("schedule", optimisation.schedule, Schedule.names());
       builder.schedule(Schedule.valueOf(name.toUpperCase(Locale.ROOT)));
+    }
+    if (optimisation.batchNorm != null) {
+      String name = Names.require("batch norm", optimisation.batchNorm, BatchNormWeights.names());
+      builder.batchNorm(BatchNormWeights.valueOf(name.toUpperCase(Locale.ROOT)));
     }
     ifGiven(sampling.roundFraction, builder::roundFraction);
     ifGiven(sampling.gainMax, builder::gainMax);

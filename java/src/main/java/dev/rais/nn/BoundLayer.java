@@ -1,24 +1,18 @@
 package dev.rais.nn;
 
-import dev.rais.backend.Buffer;
-
 /** A layer with its buffers, ready to run for one batch size. */
 public interface BoundLayer extends AutoCloseable {
-  /** FLOAT32 [m, output shape], filled by {@link #forward}. */
-  Buffer output();
-
-  /** Computes the output from the input given at binding. */
-  void forward();
+  /** Fills the context's output from its input. */
+  void forward(Step step);
 
   /**
-   * Propagates the gradient after a {@link #forward} of the same batch.
-   *
-   * @param dy FLOAT32 [m, output shape]: gradient of the output; may be overwritten
-   * @param pass what to do for the parameters
-   * @return gradient of the input, or null where it was not asked for at binding
+   * Fills the context's input gradient, where there is one, from its output gradient, after a
+   * {@link #forward} of the same step; and the parameters' gradients, or adds to the examples'
+   * squared norms, as the mode says. Never called in evaluation mode.
    */
-  Buffer backward(Buffer dy, BackwardPass pass);
+  void backward(Step step);
 
+  /** Frees what the layer has prepared; the context's buffers are not its own. */
   @Override
-  void close();
+  default void close() {}
 }

@@ -6,17 +6,29 @@ import dev.rais.backend.ConvolutionShape;
 import java.util.List;
 
 /**
- * Convolution with a square kernel and a bias.
+ * Convolution with a square kernel.
  *
  * @param channels output channels
  * @param kernel rows and columns of the kernel
  * @param stride step in both directions
  * @param padding zeros added on every side
+ * @param bias whether a bias is added; before a batch norm, which takes the mean off, it is wasted
  */
-public record Conv2d(int channels, int kernel, int stride, int padding) implements Layer {
-  /** Stride 1, no padding. */
+public record Conv2d(int channels, int kernel, int stride, int padding, boolean bias)
+    implements Layer {
+  /** Stride 1, no padding, with a bias. */
   public Conv2d(int channels, int kernel) {
     this(channels, kernel, 1, 0);
+  }
+
+  /** With a bias. */
+  public Conv2d(int channels, int kernel, int stride, int padding) {
+    this(channels, kernel, stride, padding, true);
+  }
+
+  /** The same without a bias. */
+  public Conv2d withoutBias() {
+    return new Conv2d(channels, kernel, stride, padding, false);
   }
 
   private ConvolutionShape shape(int batch, Shape in) {
@@ -31,52 +43,52 @@ public record Conv2d(int channels, int kernel, int stride, int padding) implemen
   }
 
   @Override
-  public List<ParameterSpec> parameters(Shape input) {
-    int patch = shape(1, input).patch();
-    return List.of(
-        new ParameterSpec("weight", List.of(channels, kernel, kernel, input.channels()), patch),
-        new ParameterSpec("bias", List.of(channels), 0));
+  public List<TensorSpec> parameters(Shape input) {
+    TensorSpec weight =
+        TensorSpec.drawn(
+            "weight", List.of(channels, kernel, kernel, input.channels()), shape(1, input).patch());
+    return bias
+        ? List.of(weight, TensorSpec.constant("bias", List.of(channels), 0))
+        : List.of(weight);
+  }
+
+  @Override
+  public MemoryUse memory() {
+    return MemoryUse.INPUT;
   }
 
   @Override
   public BoundLayer bind(LayerContext context) {
     Convolution op = context.backend().convolution(shape(context.batch(), context.inputShape()));
+    Buffer weight = context.parameters().getFirst().value();
+    Buffer weightGradient = context.parameters().getFirst().gradient();
+    Buffer b = bias ? context.parameters().getLast().value() : null;
+    Buffer biasGradient = bias ? context.parameters().getLast().gradient() : null;
     Buffer x = context.input();
-    Parameter weight = context.parameters().get(0);
-    Parameter bias = context.parameters().get(1);
-    Buffer y = context.activation(outputShape(context.inputShape()));
-    Buffer dx = context.inputGradientOrNull();
+    Buffer y = context.output();
+    Buffer dy = context.outputGradient();
+    Buffer dx = context.inputGradient();
     return new BoundLayer() {
       @Override
-      public Buffer output() {
-        return y;
+      public void forward(Step step) {
+        op.forward(x, weight, b, y);
       }
 
       @Override
-      public void forward() {
-        op.forward(x, weight.value(), bias.value(), y);
-      }
-
-      @Override
-      public Buffer backward(Buffer dy, BackwardPass pass) {
-        if (pass.wantsGradients()) {
-          op.backwardWeights(x, dy, weight.gradient(), bias.gradient());
+      public void backward(Step step) {
+        if (context.mode() == Mode.TRAINING) {
+          op.backwardWeights(x, dy, weightGradient, biasGradient);
         } else {
-          op.addExampleSquaredNorms(x, dy, pass.squaredNorms());
+          op.addExampleSquaredNorms(x, dy, context.squaredNorms());
         }
         if (dx != null) {
-          op.backwardData(dy, weight.value(), dx);
+          op.backwardData(dy, weight, dx);
         }
-        return dx;
       }
 
       @Override
       public void close() {
         op.close();
-        y.close();
-        if (dx != null) {
-          dx.close();
-        }
       }
     };
   }

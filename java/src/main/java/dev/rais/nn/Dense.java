@@ -18,52 +18,48 @@ public record Dense(int outputs) implements Layer {
   }
 
   @Override
-  public List<ParameterSpec> parameters(Shape input) {
+  public List<TensorSpec> parameters(Shape input) {
     return List.of(
-        new ParameterSpec("weight", List.of(outputs, input.size()), input.size()),
-        new ParameterSpec("bias", List.of(outputs), 0));
+        TensorSpec.drawn("weight", List.of(outputs, input.size()), input.size()),
+        TensorSpec.constant("bias", List.of(outputs), 0));
+  }
+
+  @Override
+  public MemoryUse memory() {
+    return MemoryUse.INPUT;
   }
 
   @Override
   public BoundLayer bind(LayerContext context) {
     LinearShape shape = new LinearShape(context.batch(), context.inputShape().size(), outputs);
     Linear op = context.backend().linear(shape);
-    Buffer x = context.input();
     Parameter weight = context.parameters().get(0);
     Parameter bias = context.parameters().get(1);
-    Buffer y = context.activation(Shape.vector(outputs));
-    Buffer dx = context.inputGradientOrNull();
+    Buffer x = context.input();
+    Buffer y = context.output();
+    Buffer dy = context.outputGradient();
+    Buffer dx = context.inputGradient();
     return new BoundLayer() {
       @Override
-      public Buffer output() {
-        return y;
-      }
-
-      @Override
-      public void forward() {
+      public void forward(Step step) {
         op.forward(x, weight.value(), bias.value(), y);
       }
 
       @Override
-      public Buffer backward(Buffer dy, BackwardPass pass) {
-        if (pass.wantsGradients()) {
+      public void backward(Step step) {
+        if (context.mode() == Mode.TRAINING) {
           op.backwardWeights(x, dy, weight.gradient(), bias.gradient());
         } else {
-          op.addExampleSquaredNorms(x, dy, pass.squaredNorms());
+          op.addExampleSquaredNorms(x, dy, context.squaredNorms());
         }
         if (dx != null) {
           op.backwardData(dy, weight.value(), dx);
         }
-        return dx;
       }
 
       @Override
       public void close() {
         op.close();
-        y.close();
-        if (dx != null) {
-          dx.close();
-        }
       }
     };
   }

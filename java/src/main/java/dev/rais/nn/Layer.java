@@ -15,10 +15,20 @@ public interface Layer {
   Shape outputShape(Shape input);
 
   /** Parameters for this input, none by default. */
-  default List<ParameterSpec> parameters(Shape input) {
+  default List<TensorSpec> parameters(Shape input) {
     return List.of();
   }
 
-  /** Allocates what the layer needs to run for one batch size. */
+  /** What it keeps from step to step beside parameters, nothing by default. */
+  default List<TensorSpec> state(Shape input) {
+    return List.of();
+  }
+
+  /** What its passes do with memory; by default they may do anything but work in place. */
+  default MemoryUse memory() {
+    return MemoryUse.ALL;
+  }
+
+  /** Prepares the layer to run for one batch size, on the buffers of the context. */
   BoundLayer bind(LayerContext context);
 }

@@ -2,36 +2,42 @@ package dev.rais.nn;
 
 import dev.rais.backend.Backend;
 import dev.rais.backend.Buffer;
-import dev.rais.backend.DType;
 import java.util.List;
 
 /**
- * All a layer is given when it is bound.
+ * All a layer is given when it is bound. The buffers hold what their names say only from where they
+ * are filled to where {@link MemoryUse} says that they are last read.
  *
- * @param backend where to allocate and compute
+ * @param backend where to compute
+ * @param mode what the passes are for
  * @param batch examples m
+ * @param index position in {@link Model#layers}, which tells two layers of a kind apart
  * @param inputShape shape of one example's input
- * @param input FLOAT32 [m, inputShape]: the layer's input, filled before each forward pass
  * @param parameters the layer's parameters, in the order of {@link Layer#parameters}
- * @param training whether backward passes will follow
- * @param inputGradient whether the gradient of the input is wanted
+ * @param state what it keeps beside them, in the order of {@link Layer#state}
+ * @param input FLOAT32 [m, inputShape]: filled before each forward pass
+ * @param residual FLOAT32 [m, output shape]: to be added, null but in a layer that joins
+ * @param output FLOAT32 [m, output shape]: to be filled by the forward pass
+ * @param outputGradient FLOAT32 [m, output shape]: filled before each backward pass; may be
+ *     overwritten; null in evaluation mode
+ * @param inputGradient FLOAT32 [m, inputShape]: to be filled by the backward pass; null where it is
+ *     not wanted
+ * @param residualGradient FLOAT32 [m, output shape]: to be filled by the backward pass; null but in
+ *     a layer that joins
+ * @param squaredNorms FLOAT32 [m]: to be added to in the mode for example norms, else null
  */
 public record LayerContext(
     Backend backend,
+    Mode mode,
     int batch,
+    int index,
     Shape inputShape,
-    Buffer input,
     List<Parameter> parameters,
-    boolean training,
-    boolean inputGradient) {
-
-  /** Allocates FLOAT32 [m, shape]. */
-  public Buffer activation(Shape shape) {
-    return backend.allocate(DType.FLOAT32, (long) batch * shape.size());
-  }
-
-  /** Allocates the buffer for the gradient of the input, or returns null where it is not wanted. */
-  public Buffer inputGradientOrNull() {
-    return training && inputGradient ? activation(inputShape) : null;
-  }
-}
+    List<StateTensor> state,
+    Buffer input,
+    Buffer residual,
+    Buffer output,
+    Buffer outputGradient,
+    Buffer inputGradient,
+    Buffer residualGradient,
+    Buffer squaredNorms) {}

@@ -22,37 +22,33 @@ public record MaxPool2d(int kernel, int stride) implements Layer {
   }
 
   @Override
+  public MemoryUse memory() {
+    return MemoryUse.NONE; // the operation remembers who won
+  }
+
+  @Override
   public BoundLayer bind(LayerContext context) {
     MaxPool op = context.backend().maxPool(shape(context.batch(), context.inputShape()));
     Buffer x = context.input();
-    Buffer y = context.activation(outputShape(context.inputShape()));
-    Buffer dx = context.inputGradientOrNull();
+    Buffer y = context.output();
+    Buffer dy = context.outputGradient();
+    Buffer dx = context.inputGradient();
     return new BoundLayer() {
       @Override
-      public Buffer output() {
-        return y;
-      }
-
-      @Override
-      public void forward() {
+      public void forward(Step step) {
         op.forward(x, y);
       }
 
       @Override
-      public Buffer backward(Buffer dy, BackwardPass pass) {
+      public void backward(Step step) {
         if (dx != null) {
           op.backward(dy, dx);
         }
-        return dx;
       }
 
       @Override
       public void close() {
         op.close();
-        y.close();
-        if (dx != null) {
-          dx.close();
-        }
       }
     };
   }

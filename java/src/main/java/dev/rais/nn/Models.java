@@ -22,6 +22,9 @@ public final class Models {
   static {
     FACTORIES.put("lenet5", Models::lenet5);
     FACTORIES.put("mlp", Models::mlp);
+    FACTORIES.put("resnet8", Models::resnet8);
+    FACTORIES.put("resnet20", Models::resnet20);
+    FACTORIES.put("resnet18", Models::resnet18);
   }
 
   private Models() {}
@@ -74,5 +77,23 @@ public final class Models {
         .add("relu2", new Relu())
         .add("fc3", new Dense(classes))
         .build();
+  }
+
+  /** Residual network of 8 layers, 16 to 64 channels: 78,042 parameters for CIFAR-10. */
+  public static Model resnet8(Shape input, int classes) {
+    return ResNets.family("resnet8", input, classes, 1);
+  }
+
+  /** Residual network of 20 layers, 16 to 64 channels: 272,474 parameters for CIFAR-10. */
+  public static Model resnet20(Shape input, int classes) {
+    return ResNets.family("resnet20", input, classes, 3);
+  }
+
+  /**
+   * Residual network of 18 layers, 64 to 512 channels, that begins with a 3×3 convolution as is
+   * usual for small images: 11,173,962 parameters for CIFAR-10.
+   */
+  public static Model resnet18(Shape input, int classes) {
+    return ResNets.resnet("resnet18", input, classes, 2, 64, 128, 256, 512);
   }
 }

@@ -7,21 +7,27 @@ import dev.rais.random.Philox;
 import dev.rais.random.Streams;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.Stream;
 
 /**
  * A model with its parameters on a backend.
  *
  * <p>Values, gradients and velocities each lie in one flat buffer, so that an update is one
- * operation.
+ * operation; what layers keep beside parameters lies in another.
  */
 public final class Network implements AutoCloseable {
   private final Backend backend;
   private final Model model;
+  private final long seed;
   private final Buffer values;
   private final Buffer gradients;
   private final Buffer velocities;
+
+  /** At least one element, so that a network without state needs no exception anywhere. */
+  private final Buffer stateValues;
+
   private final List<Parameter> parameters = new ArrayList<>();
-  private final List<List<Parameter>> byLayer = new ArrayList<>();
+  private final List<StateTensor> state = new ArrayList<>();
 
   /**
    * Allocates the parameters and draws their initial values (He et al. 2015: N(0, 2/fanIn), biases
@@ -32,54 +38,50 @@ public final class Network implements AutoCloseable {
   public Network(Backend backend, Model model, long seed) {
     this.backend = backend;
     this.model = model;
-    List<ParameterSpec> specs = new ArrayList<>();
-    Shape shape = model.input();
-    long total = 0;
-    for (Model.NamedLayer layer : model.layers()) {
-      for (ParameterSpec spec : layer.layer().parameters(shape)) {
-        specs.add(spec);
-        total += spec.count();
-      }
-      shape = layer.layer().outputShape(shape);
-    }
-    values = backend.allocate(DType.FLOAT32, total);
-    gradients = backend.allocate(DType.FLOAT32, total);
-    velocities = backend.allocate(DType.FLOAT32, total);
-    shape = model.input();
+    this.seed = seed;
+    List<TensorSpec> specs = model.parameters();
+    List<TensorSpec> stateSpecs = model.state();
+    values = allocate(specs);
+    gradients = allocate(specs);
+    velocities = allocate(specs);
+    stateValues = allocate(stateSpecs);
     long offset = 0;
-    for (Model.NamedLayer layer : model.layers()) {
-      List<Parameter> own = new ArrayList<>();
-      for (ParameterSpec spec : layer.layer().parameters(shape)) {
-        long count = spec.count();
-        own.add(
-            new Parameter(
-                layer.name() + "." + spec.name(),
-                spec.dims(),
-                offset,
-                values.slice(offset, count),
-                gradients.slice(offset, count)));
-        offset += count;
-      }
-      parameters.addAll(own);
-      byLayer.add(List.copyOf(own));
-      shape = layer.layer().outputShape(shape);
+    for (TensorSpec spec : specs) {
+      Buffer value = values.slice(offset, spec.count());
+      Buffer gradient = gradients.slice(offset, spec.count());
+      parameters.add(new Parameter(spec.name(), spec.dims(), offset, value, gradient));
+      offset += spec.count();
     }
-    initialise(specs, seed);
-  }
-
-  private void initialise(List<ParameterSpec> specs, long seed) {
+    offset = 0;
+    for (TensorSpec spec : stateSpecs) {
+      Buffer value = stateValues.slice(offset, spec.count());
+      state.add(new StateTensor(spec.name(), spec.dims(), offset, value));
+      offset += spec.count();
+    }
     Philox philox = new Philox(seed, Streams.INITIAL_VALUES);
     for (int p = 0; p < specs.size(); p++) {
-      int fanIn = specs.get(p).fanIn();
-      if (fanIn > 0) {
-        float[] w = new float[Math.toIntExact(specs.get(p).count())];
-        double deviation = Math.sqrt(2.0 / fanIn);
-        for (int i = 0; i < w.length; i++) {
-          w[i] = (float) (deviation * philox.normal(p, i));
-        }
-        parameters.get(p).value().upload(w);
-      }
+      initialise(parameters.get(p), specs.get(p), philox, p);
     }
+    for (int k = 0; k < stateSpecs.size(); k++) {
+      initialise(state.get(k), stateSpecs.get(k), null, k);
+    }
+  }
+
+  private Buffer allocate(List<TensorSpec> specs) {
+    long count = specs.stream().mapToLong(TensorSpec::count).sum();
+    return backend.allocate(DType.FLOAT32, Math.max(1, count));
+  }
+
+  private static void initialise(NamedTensor tensor, TensorSpec spec, Philox philox, int number) {
+    if (spec.fanIn() == 0 && spec.constant() == 0) {
+      return; // as it was allocated
+    }
+    float[] w = new float[Math.toIntExact(spec.count())];
+    double deviation = spec.fanIn() == 0 ? 0 : Math.sqrt(2.0 / spec.fanIn());
+    for (int i = 0; i < w.length; i++) {
+      w[i] = spec.fanIn() == 0 ? spec.constant() : (float) (deviation * philox.normal(number, i));
+    }
+    tensor.value().upload(w);
   }
 
   /** The backend the parameters live on. */
@@ -92,6 +94,11 @@ public final class Network implements AutoCloseable {
     return model;
   }
 
+  /** What every random choice of its layers follows from. */
+  public long seed() {
+    return seed;
+  }
+
   /** All parameters in order. */
   public List<Parameter> parameters() {
     return List.copyOf(parameters);
@@ -99,7 +106,17 @@ public final class Network implements AutoCloseable {
 
   /** Parameters of the final linear layer: weight and bias. */
   public List<Parameter> finalParameters() {
-    return byLayer.getLast();
+    return List.copyOf(parameters.subList(parameters.size() - 2, parameters.size()));
+  }
+
+  /** All that layers keep beside parameters, in order. */
+  public List<StateTensor> state() {
+    return List.copyOf(state);
+  }
+
+  /** Parameters and state, in the order of files. */
+  public List<NamedTensor> tensors() {
+    return Stream.<NamedTensor>concat(parameters.stream(), state.stream()).toList();
   }
 
   /** All values w, flat. */
@@ -117,14 +134,30 @@ public final class Network implements AutoCloseable {
     return velocities;
   }
 
+  /** All state, flat; one element that means nothing where there is none. */
+  public Buffer stateValues() {
+    return stateValues;
+  }
+
   /**
-   * Allocates activations for one batch size.
+   * Prepares passes for one batch size, with memory of their own.
    *
    * @param batch examples m
-   * @param training whether backward passes will follow
+   * @param mode what the passes are for
    */
-  public BoundNetwork bind(int batch, boolean training) {
-    return new BoundNetwork(this, byLayer, batch, training);
+  public BoundNetwork bind(int batch, Mode mode) {
+    MemoryPlan plan = MemoryPlan.of(model, batch, mode);
+    return new BoundNetwork(this, plan, backend.allocate(DType.FLOAT32, plan.count()), true);
+  }
+
+  /**
+   * Prepares passes in memory that others use too, in turns: between an input's filling and the
+   * last look at what came of it, nobody else may use it.
+   *
+   * @param workspace FLOAT32 of at least the plan's count
+   */
+  public BoundNetwork bind(MemoryPlan plan, Buffer workspace) {
+    return new BoundNetwork(this, plan, workspace, false);
   }
 
   @Override
@@ -132,5 +165,6 @@ public final class Network implements AutoCloseable {
     values.close();
     gradients.close();
     velocities.close();
+    stateValues.close();
   }
 }

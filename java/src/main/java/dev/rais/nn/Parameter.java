@@ -12,10 +12,5 @@ import java.util.List;
  * @param value FLOAT32 view of the values w
  * @param gradient FLOAT32 view of the gradients g
  */
-public record Parameter(
-    String name, List<Integer> dims, long offset, Buffer value, Buffer gradient) {
-  /** Number of elements. */
-  public long count() {
-    return value.count();
-  }
-}
+public record Parameter(String name, List<Integer> dims, long offset, Buffer value, Buffer gradient)
+    implements NamedTensor {}

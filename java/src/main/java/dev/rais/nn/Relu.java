@@ -3,7 +3,7 @@ package dev.rais.nn;
 import dev.rais.backend.Backend;
 import dev.rais.backend.Buffer;
 
-/** max(x, 0), in place: the output is the input's buffer, and so are the gradients. */
+/** max(x, 0), in place where that is possible. */
 public record Relu() implements Layer {
   @Override
   public Shape outputShape(Shape input) {
@@ -11,29 +11,28 @@ public record Relu() implements Layer {
   }
 
   @Override
+  public MemoryUse memory() {
+    return new MemoryUse(false, true, true, true);
+  }
+
+  @Override
   public BoundLayer bind(LayerContext context) {
     Backend backend = context.backend();
-    Buffer y = context.input();
+    Buffer x = context.input();
+    Buffer y = context.output();
+    Buffer dy = context.outputGradient();
+    Buffer dx = context.inputGradient();
     return new BoundLayer() {
       @Override
-      public Buffer output() {
-        return y;
+      public void forward(Step step) {
+        backend.relu(x, y);
       }
 
       @Override
-      public void forward() {
-        backend.relu(y, y);
-      }
-
-      @Override
-      public Buffer backward(Buffer dy, BackwardPass pass) {
-        backend.reluBackward(y, dy, dy);
-        return dy;
-      }
-
-      @Override
-      public void close() {
-        // The buffers belong to the neighbours.
+      public void backward(Step step) {
+        if (dx != null) {
+          backend.reluBackward(y, dy, dx);
+        }
       }
     };
   }

@@ -2,8 +2,10 @@ package dev.rais.train;
 
 import dev.rais.data.Dataset;
 import dev.rais.data.ImageSet;
+import dev.rais.nn.NamedTensor;
 import dev.rais.nn.Network;
 import dev.rais.nn.Parameter;
+import dev.rais.nn.StateTensor;
 import dev.rais.sampling.ElementType;
 import dev.rais.sampling.SamplerState;
 import java.lang.foreign.MemorySegment;
@@ -11,7 +13,6 @@ import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -20,10 +21,10 @@ import java.util.zip.CRC32C;
 
 /**
  * A run between two of its steps: all that {@link Trainer} needs to go on as if it had never
- * stopped. As a file it is in the safetensors format: parameters under their own names, their
- * velocities behind {@code momentum.}, the arrays of the sampler's state behind {@code sampler.},
- * and as metadata the configuration, the counters, the evaluations so far and what it was made
- * with.
+ * stopped. As a file it is in the safetensors format: parameters and running statistics under their
+ * own names, the parameters' velocities behind {@code momentum.}, the arrays of the sampler's state
+ * behind {@code sampler.}, and as metadata the configuration, the counters, the evaluations so far
+ * and what it was made with.
  */
 public final class Checkpoint {
   private static final String FORMAT = "rais-checkpoint";
@@ -81,6 +82,34 @@ public final class Checkpoint {
     }
   }
 
+  /**
+   * What a network keeps from step to step, each array flat as in the network.
+   *
+   * @param values parameters
+   * @param velocities of the momentum
+   * @param state running statistics
+   */
+  record Arrays(float[] values, float[] velocities, float[] state) {
+    /** Arrays of a network's sizes, not yet filled. */
+    static Arrays of(Network network) {
+      int count = Math.toIntExact(network.values().count());
+      int stateCount = Math.toIntExact(network.stateValues().count());
+      return new Arrays(new float[count], new float[count], new float[stateCount]);
+    }
+
+    void download(Network network) {
+      network.values().download(values, 0);
+      network.velocities().download(velocities, 0);
+      network.stateValues().download(state, 0);
+    }
+
+    void upload(Network network) {
+      network.values().upload(values);
+      network.velocities().upload(velocities);
+      network.stateValues().upload(state);
+    }
+  }
+
   private final TensorFile contents;
   private final TrainingConfig config;
   private final Counters counters;
@@ -97,8 +126,7 @@ public final class Checkpoint {
   /**
    * Puts a checkpoint together; the arrays are not copied.
    *
-   * @param values parameters, flat as in the network
-   * @param velocities the same of the momentum
+   * @param arrays parameters and what else the network keeps
    * @param history evaluations so far
    * @param data {@link #fingerprint} of the data set
    */
@@ -107,8 +135,7 @@ public final class Checkpoint {
       Counters counters,
       List<Metrics> history,
       Network network,
-      float[] values,
-      float[] velocities,
+      Arrays arrays,
       SamplerState sampler,
       String data) {
     RunJson json = new RunJson();
@@ -124,10 +151,13 @@ public final class Checkpoint {
     metadata.put("metrics", json.line(history));
     Map<String, TensorFile.Tensor> tensors = new LinkedHashMap<>();
     for (Parameter parameter : network.parameters()) {
-      tensors.put(parameter.name(), tensor(parameter, values));
+      tensors.put(parameter.name(), tensor(parameter, arrays.values()));
+    }
+    for (StateTensor state : network.state()) {
+      tensors.put(state.name(), tensor(state, arrays.state()));
     }
     for (Parameter parameter : network.parameters()) {
-      tensors.put(MOMENTUM + parameter.name(), tensor(parameter, velocities));
+      tensors.put(MOMENTUM + parameter.name(), tensor(parameter, arrays.velocities()));
     }
     sampler
         .arrays()
@@ -142,12 +172,12 @@ public final class Checkpoint {
         new TensorFile(metadata, tensors), config, counters, List.copyOf(history));
   }
 
-  private static TensorFile.Tensor tensor(Parameter parameter, float[] flat) {
+  private static TensorFile.Tensor tensor(NamedTensor tensor, float[] flat) {
     return new TensorFile.Tensor(
         ElementType.F32,
-        parameter.dims().stream().map(Integer::longValue).toList(),
+        tensor.dims().stream().map(Integer::longValue).toList(),
         MemorySegment.ofArray(flat)
-            .asSlice(parameter.offset() * Float.BYTES, parameter.count() * Float.BYTES));
+            .asSlice(tensor.offset() * Float.BYTES, tensor.count() * Float.BYTES));
   }
 
   /** What tells one data set from another: its sizes and a checksum of its training images. */
@@ -258,35 +288,37 @@ public final class Checkpoint {
   }
 
   /**
-   * The parameters, flat as in the network, and their velocities.
+   * The network's arrays.
    *
    * @throws RunFileException if they are not those of this network
    */
-  List<float[]> parameters(Network network) {
-    List<float[]> both = new ArrayList<>();
-    for (String prefix : List.of("", MOMENTUM)) {
-      float[] flat = new float[Math.toIntExact(network.values().count())];
-      for (Parameter parameter : network.parameters()) {
-        TensorFile.Tensor tensor = contents.tensors().get(prefix + parameter.name());
-        List<Long> dims = parameter.dims().stream().map(Integer::longValue).toList();
-        if (tensor == null || tensor.type() != ElementType.F32 || !tensor.dims().equals(dims)) {
-          throw new RunFileException(
-              "the checkpoint has %s for %s, the network needs %s of F32"
-                  .formatted(
-                      tensor == null ? "nothing" : tensor.dims() + " of " + tensor.type(),
-                      prefix + parameter.name(),
-                      dims));
-        }
-        MemorySegment.copy(
-            tensor.values(),
-            ValueLayout.JAVA_FLOAT.withOrder(ByteOrder.LITTLE_ENDIAN),
-            0,
-            flat,
-            Math.toIntExact(parameter.offset()),
-            Math.toIntExact(parameter.count()));
-      }
-      both.add(flat);
+  Arrays arrays(Network network) {
+    Arrays arrays = Arrays.of(network);
+    for (Parameter parameter : network.parameters()) {
+      read(parameter.name(), parameter, arrays.values());
+      read(MOMENTUM + parameter.name(), parameter, arrays.velocities());
     }
-    return both;
+    for (StateTensor state : network.state()) {
+      read(state.name(), state, arrays.state());
+    }
+    return arrays;
+  }
+
+  private void read(String name, NamedTensor wanted, float[] flat) {
+    TensorFile.Tensor tensor = contents.tensors().get(name);
+    List<Long> dims = wanted.dims().stream().map(Integer::longValue).toList();
+    if (tensor == null || tensor.type() != ElementType.F32 || !tensor.dims().equals(dims)) {
+      throw new RunFileException(
+          "the checkpoint has %s for %s, the network needs %s of F32"
+              .formatted(
+                  tensor == null ? "nothing" : tensor.dims() + " of " + tensor.type(), name, dims));
+    }
+    MemorySegment.copy(
+        tensor.values(),
+        ValueLayout.JAVA_FLOAT.withOrder(ByteOrder.LITTLE_ENDIAN),
+        0,
+        flat,
+        Math.toIntExact(wanted.offset()),
+        Math.toIntExact(wanted.count()));
   }
 }

@@ -5,6 +5,7 @@ import dev.rais.backend.Buffer;
 import dev.rais.backend.DType;
 import dev.rais.data.ImageSet;
 import dev.rais.nn.BoundNetwork;
+import dev.rais.nn.Mode;
 import dev.rais.nn.Network;
 import dev.rais.nn.Shape;
 
@@ -24,7 +25,7 @@ public final class Classifier implements AutoCloseable {
   public Classifier(Backend backend, ModelFile file) {
     description = file.description();
     network = file.open(backend);
-    net = network.bind(1, false);
+    net = network.bind(1, Mode.EVALUATION);
     index = backend.allocate(DType.INT32, 1);
     index.upload(new int[] {0});
   }

@@ -7,12 +7,18 @@ import dev.rais.data.Dataset;
 import dev.rais.data.ImageSet;
 import dev.rais.data.Normalization;
 import dev.rais.nn.BoundNetwork;
+import dev.rais.nn.MemoryPlan;
+import dev.rais.nn.Mode;
+import dev.rais.nn.Model;
 import dev.rais.nn.Network;
 import dev.rais.sampling.ScoreKind;
 
 /** Measures loss and error of a network on sets of images, without changing it. */
 public final class Evaluator implements AutoCloseable {
   private static final int BATCH = 500;
+
+  /** Elements of a workspace that is small enough for every machine: 64 MiB. */
+  static final long SMALL_WORKSPACE = 1 << 24;
 
   /**
    * Result of an evaluation.
@@ -32,12 +38,20 @@ public final class Evaluator implements AutoCloseable {
   private final Buffer norms;
   private final Buffer correctness;
 
-  /** An evaluator that takes images in batches of the set's size, but not more than 500. */
-  Evaluator(Network network, int largestSet) {
-    int batch = Math.min(BATCH, largestSet);
+  /**
+   * An evaluator in memory that others use too, in turns.
+   *
+   * @param plan of the network's model in evaluation mode
+   */
+  Evaluator(Network network, MemoryPlan plan, Buffer workspace) {
+    this(network, network.bind(plan, workspace));
+  }
+
+  private Evaluator(Network network, BoundNetwork net) {
+    this.net = net;
+    int batch = net.batch();
     backend = network.backend();
     classes = network.model().classes();
-    net = network.bind(batch, false);
     indices = backend.allocate(DType.INT32, batch);
     labels = backend.allocate(DType.INT32, batch);
     losses = backend.allocate(DType.FLOAT32, batch);
@@ -45,11 +59,23 @@ public final class Evaluator implements AutoCloseable {
     correctness = backend.allocate(DType.UINT8, batch);
   }
 
+  /**
+   * Plans for batches of the set's size, but not of more than 500, nor of more than there is room
+   * for.
+   *
+   * @param count elements that the workspace has anyway
+   */
+  static MemoryPlan plan(Model model, int largestSet, long count) {
+    return MemoryPlan.within(
+        Math.max(count, SMALL_WORKSPACE), model, Math.min(BATCH, largestSet), Mode.EVALUATION);
+  }
+
   /** Evaluates a network on a whole data set's test images. */
   public static Result evaluate(Network network, Dataset data, Normalization normalization) {
     ImageSet test = data.test();
+    int batch = plan(network.model(), test.count(), 0).batch();
     try (DeviceImages images = new DeviceImages(network.backend(), test, normalization);
-        Evaluator evaluator = new Evaluator(network, test.count())) {
+        Evaluator evaluator = new Evaluator(network, network.bind(batch, Mode.EVALUATION))) {
       return evaluator.evaluate(images, all(test.count()));
     }
   }

@@ -3,8 +3,10 @@ package dev.rais.train;
 import dev.rais.backend.Backend;
 import dev.rais.backend.Buffer;
 import dev.rais.backend.DType;
-import dev.rais.nn.BackwardPass;
 import dev.rais.nn.BoundNetwork;
+import dev.rais.nn.MemoryPlan;
+import dev.rais.nn.Mode;
+import dev.rais.nn.Model;
 import dev.rais.nn.Network;
 
 /** Exact gradient norms ‖∇f_i(w)‖ of every example, for the oracle (docs/algorithm.md §4). */
@@ -18,23 +20,33 @@ final class ExactNorms implements AutoCloseable {
   private final Buffer labels;
   private final Buffer losses;
   private final Buffer norms;
-  private final Buffer logitGradients;
   private final Buffer correctness;
-  private final Buffer squaredNorms;
 
-  ExactNorms(Network network, DeviceImages images) {
+  /**
+   * @param plan of the network's model in the mode for example norms
+   * @param workspace memory that others use too, in turns
+   */
+  ExactNorms(Network network, DeviceImages images, MemoryPlan plan, Buffer workspace) {
     this.network = network;
     this.images = images;
     Backend backend = network.backend();
-    int batch = Math.min(BATCH, images.set().count());
-    net = network.bind(batch, true);
+    int batch = plan.batch();
+    net = network.bind(plan, workspace);
     indices = backend.allocate(DType.INT32, batch);
     labels = backend.allocate(DType.INT32, batch);
     losses = backend.allocate(DType.FLOAT32, batch);
     norms = backend.allocate(DType.FLOAT32, batch);
-    logitGradients = backend.allocate(DType.FLOAT32, net.logits().count());
     correctness = backend.allocate(DType.UINT8, batch);
-    squaredNorms = backend.allocate(DType.FLOAT32, batch);
+  }
+
+  /**
+   * Plans for batches of up to 128.
+   *
+   * @param count elements that the workspace has anyway
+   */
+  static MemoryPlan plan(Model model, int n, long count) {
+    return MemoryPlan.within(
+        Math.max(count, Evaluator.SMALL_WORKSPACE), model, Math.min(BATCH, n), Mode.EXAMPLE_NORMS);
   }
 
   /** [n] norms at the network's present parameters; leaves its gradients alone. */
@@ -68,11 +80,10 @@ final class ExactNorms implements AutoCloseable {
               1,
               losses,
               norms,
-              logitGradients,
+              net.logitGradients(),
               correctness);
-      squaredNorms.fillZero();
-      net.backward(logitGradients, BackwardPass.exampleNorms(squaredNorms));
-      squaredNorms.download(squares, 0);
+      net.backward();
+      net.squaredNorms().download(squares, 0);
       for (int j = 0; j < used; j++) {
         result[from + j] = (float) Math.sqrt(squares[j]);
       }
@@ -83,8 +94,7 @@ final class ExactNorms implements AutoCloseable {
   @Override
   public void close() {
     net.close();
-    for (Buffer buffer :
-        new Buffer[] {indices, labels, losses, norms, logitGradients, correctness, squaredNorms}) {
+    for (Buffer buffer : new Buffer[] {indices, labels, losses, norms, correctness}) {
       buffer.close();
     }
   }

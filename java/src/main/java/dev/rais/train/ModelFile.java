@@ -8,10 +8,10 @@ import dev.rais.data.DataException;
 import dev.rais.data.Normalization;
 import dev.rais.nn.Model;
 import dev.rais.nn.Models;
+import dev.rais.nn.NamedTensor;
 import dev.rais.nn.Network;
-import dev.rais.nn.Parameter;
-import dev.rais.nn.ParameterSpec;
 import dev.rais.nn.Shape;
+import dev.rais.nn.TensorSpec;
 import dev.rais.sampling.ElementType;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -29,11 +29,13 @@ import java.util.Map;
 import java.util.Optional;
 
 /**
- * A trained network as a file in the safetensors format: the parameters, and as metadata what is
- * needed to use them (model, input shape, class names, normalisation) and where they come from.
+ * A trained network as a file in the safetensors format: the parameters, the running statistics of
+ * batch norms, and as metadata what is needed to use them (model, input shape, class names,
+ * normalisation) and where they come from.
  *
  * <p>Other programs read it too: parameters lie in the network's order as little-endian F32, those
- * of a convolution as [outputs, height, width, inputs], of a linear layer as [outputs, inputs].
+ * of a convolution as [outputs, height, width, inputs], of a linear layer as [outputs, inputs];
+ * behind them the running statistics.
  */
 public final class ModelFile {
   static final String FORMAT_VERSION = "1";
@@ -90,8 +92,8 @@ public final class ModelFile {
           start.putLong(header.length).put(header).flip();
           RunDirectory.writeAll(channel, start);
           ByteBuffer bytes = ByteBuffer.allocate(COPY_BYTES).order(ByteOrder.LITTLE_ENDIAN);
-          for (Parameter parameter : network.parameters()) {
-            for (float value : parameter.value().toFloats()) {
+          for (NamedTensor tensor : network.tensors()) {
+            for (float value : tensor.value().toFloats()) {
               bytes.putFloat(value);
               if (!bytes.hasRemaining()) {
                 RunDirectory.writeAll(channel, bytes.flip());
@@ -120,13 +122,13 @@ public final class ModelFile {
     metadata.put("sampler", description.sampler());
     metadata.put("created_by", "rais " + Version.current());
     long offset = 0;
-    for (Parameter parameter : network.parameters()) {
-      ObjectNode tensor = header.putObject(parameter.name());
-      tensor.put("dtype", "F32");
-      var shape = tensor.putArray("shape");
-      parameter.dims().forEach(shape::add);
-      var offsets = tensor.putArray("data_offsets").add(offset);
-      offset += parameter.count() * Float.BYTES;
+    for (NamedTensor tensor : network.tensors()) {
+      ObjectNode entry = header.putObject(tensor.name());
+      entry.put("dtype", "F32");
+      var shape = entry.putArray("shape");
+      tensor.dims().forEach(shape::add);
+      var offsets = entry.putArray("data_offsets").add(offset);
+      offset += tensor.count() * Float.BYTES;
       offsets.add(offset);
     }
     byte[] json = text(mapper, header).getBytes(StandardCharsets.UTF_8);
@@ -287,8 +289,8 @@ public final class ModelFile {
     requireTensors(model);
     Network network = new Network(backend, model, 0);
     try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
-      for (Parameter parameter : network.parameters()) {
-        parameter.value().upload(values(channel, parameter.name()));
+      for (NamedTensor tensor : network.tensors()) {
+        tensor.value().upload(values(channel, tensor.name()));
       }
       return network;
     } catch (IOException e) {
@@ -303,12 +305,10 @@ public final class ModelFile {
   private void requireTensors(Model model) {
     Map<String, List<Integer>> expected = new LinkedHashMap<>();
     try {
-      Shape shape = model.input();
-      for (Model.NamedLayer layer : model.layers()) {
-        for (ParameterSpec spec : layer.layer().parameters(shape)) {
-          expected.put(layer.name() + "." + spec.name(), spec.dims());
+      for (List<TensorSpec> specs : List.of(model.parameters(), model.state())) {
+        for (TensorSpec spec : specs) {
+          expected.put(spec.name(), spec.dims());
         }
-        shape = layer.layer().outputShape(shape);
       }
     } catch (ArithmeticException e) {
       throw new RunFileException(

@@ -10,6 +10,7 @@ import com.fasterxml.jackson.databind.JsonSerializer;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.SerializerProvider;
 import com.fasterxml.jackson.databind.module.SimpleModule;
+import dev.rais.nn.BatchNormWeights;
 import dev.rais.nn.Schedule;
 import dev.rais.sampling.DrawMode;
 import java.io.IOException;
@@ -38,22 +39,6 @@ public final class RunJson {
             }
           }
         };
-    JsonSerializer<Schedule> schedule =
-        new JsonSerializer<>() {
-          @Override
-          public void serialize(Schedule value, JsonGenerator to, SerializerProvider provider)
-              throws IOException {
-            to.writeString(value.id());
-          }
-        };
-    JsonSerializer<DrawMode> draw =
-        new JsonSerializer<>() {
-          @Override
-          public void serialize(DrawMode value, JsonGenerator to, SerializerProvider provider)
-              throws IOException {
-            to.writeString(value.name().toLowerCase(Locale.ROOT));
-          }
-        };
     JsonDeserializer<Double> orNaN =
         new JsonDeserializer<>() {
           @Override
@@ -67,45 +52,45 @@ public final class RunJson {
             return Double.NaN;
           }
         };
-    JsonDeserializer<Schedule> readSchedule =
-        new JsonDeserializer<>() {
-          @Override
-          public Schedule deserialize(JsonParser from, DeserializationContext context)
-              throws IOException {
-            return choice(Schedule.class, from, context);
-          }
-        };
-    JsonDeserializer<DrawMode> readDraw =
-        new JsonDeserializer<>() {
-          @Override
-          public DrawMode deserialize(JsonParser from, DeserializationContext context)
-              throws IOException {
-            return choice(DrawMode.class, from, context);
-          }
-        };
     mapper.enable(DeserializationFeature.FAIL_ON_NULL_FOR_PRIMITIVES);
     mapper.enable(DeserializationFeature.FAIL_ON_MISSING_CREATOR_PROPERTIES);
-    mapper.registerModule(
+    SimpleModule module =
         new SimpleModule()
             .addSerializer(Double.class, finite)
             .addSerializer(double.class, finite)
-            .addSerializer(Schedule.class, schedule)
-            .addSerializer(DrawMode.class, draw)
             .addDeserializer(Double.class, orNaN)
-            .addDeserializer(double.class, orNaN)
-            .addDeserializer(Schedule.class, readSchedule)
-            .addDeserializer(DrawMode.class, readDraw));
+            .addDeserializer(double.class, orNaN);
+    addChoice(module, Schedule.class);
+    addChoice(module, DrawMode.class);
+    addChoice(module, BatchNormWeights.class);
+    mapper.registerModule(module);
   }
 
-  private static <E extends Enum<E>> E choice(
-      Class<E> type, JsonParser from, DeserializationContext context) throws IOException {
-    String text = from.getText();
-    for (E value : type.getEnumConstants()) {
-      if (value.name().toLowerCase(Locale.ROOT).equals(text)) {
-        return value;
-      }
-    }
-    return type.cast(context.handleWeirdStringValue(type, text, "not one of its names"));
+  /** Writes the constants of an enum as options name them, and reads them back. */
+  private static <E extends Enum<E>> void addChoice(SimpleModule module, Class<E> type) {
+    module.addSerializer(
+        type,
+        new JsonSerializer<E>() {
+          @Override
+          public void serialize(E value, JsonGenerator to, SerializerProvider provider)
+              throws IOException {
+            to.writeString(value.name().toLowerCase(Locale.ROOT));
+          }
+        });
+    module.addDeserializer(
+        type,
+        new JsonDeserializer<E>() {
+          @Override
+          public E deserialize(JsonParser from, DeserializationContext context) throws IOException {
+            String text = from.getText();
+            for (E value : type.getEnumConstants()) {
+              if (value.name().toLowerCase(Locale.ROOT).equals(text)) {
+                return value;
+              }
+            }
+            return type.cast(context.handleWeirdStringValue(type, text, "not one of its names"));
+          }
+        });
   }
 
   /**

@@ -6,8 +6,10 @@ import dev.rais.backend.DType;
 import dev.rais.data.Dataset;
 import dev.rais.data.ImageSet;
 import dev.rais.data.Normalization;
-import dev.rais.nn.BackwardPass;
+import dev.rais.nn.BatchNormWeights;
 import dev.rais.nn.BoundNetwork;
+import dev.rais.nn.MemoryPlan;
+import dev.rais.nn.Mode;
 import dev.rais.nn.Model;
 import dev.rais.nn.Models;
 import dev.rais.nn.Network;
@@ -39,6 +41,10 @@ public final class Trainer implements AutoCloseable {
   private final Dataset data;
   private final ImportanceSampler sampler;
   private final Network network;
+
+  /** Memory for activations, which training, evaluation and scoring use in turns. */
+  private final Buffer workspace;
+
   private final BoundNetwork net;
   private final Evaluator evaluator;
   private final DeviceImages train;
@@ -49,7 +55,6 @@ public final class Trainer implements AutoCloseable {
   private final Buffer weights;
   private final Buffer losses;
   private final Buffer norms;
-  private final Buffer logitGradients;
   private final Buffer correctness;
   private final Buffer hiddenSquaredNorms;
   private final int[] trainLossExamples;
@@ -57,10 +62,11 @@ public final class Trainer implements AutoCloseable {
   private final int[] batchLabels;
   private final float[] batchLosses;
   private float[] lastGood;
+  private float[] lastGoodState;
   private long lastGoodIteration;
 
   /** Memory of two checkpoints, so that one can be filled while another is written. */
-  private final float[][][] snapshots = new float[2][2][];
+  private final Checkpoint.Arrays[] snapshots = new Checkpoint.Arrays[2];
 
   private int nextSnapshot;
   private String fingerprint;
@@ -120,20 +126,29 @@ public final class Trainer implements AutoCloseable {
     requireFits(config, data.train());
     sampler = Samplers.create(config, data.train().labels(), data.numClasses());
     network = new Network(backend, model, config.seed());
-    net = network.bind(m, true);
-    evaluator = new Evaluator(network, Math.max(n, data.test().count()));
+    MemoryPlan plan = MemoryPlan.of(model, m, Mode.TRAINING);
+    int largestSet = Math.max(n, data.test().count());
+    MemoryPlan evaluation = Evaluator.plan(model, largestSet, plan.count());
+    MemoryPlan exact =
+        sampler instanceof OracleSampler ? ExactNorms.plan(model, n, plan.count()) : null;
+    workspace =
+        backend.allocate(
+            DType.FLOAT32,
+            Math.max(
+                Math.max(plan.count(), evaluation.count()), exact == null ? 0 : exact.count()));
+    net = network.bind(plan, workspace);
+    evaluator = new Evaluator(network, evaluation, workspace);
     Normalization normalization = data.normalization();
     train = new DeviceImages(backend, data.train(), normalization);
     test = new DeviceImages(backend, data.test(), normalization);
     inputs =
         new InputPipeline(
             backend, train, config.augmentation(), config.seed(), m, net.input(), overlap);
-    exactNorms = sampler instanceof OracleSampler ? new ExactNorms(network, train) : null;
+    exactNorms = exact == null ? null : new ExactNorms(network, train, exact, workspace);
     labels = backend.allocate(DType.INT32, m);
     weights = backend.allocate(DType.FLOAT32, m);
     losses = backend.allocate(DType.FLOAT32, m);
     norms = backend.allocate(DType.FLOAT32, m);
-    logitGradients = backend.allocate(DType.FLOAT32, net.logits().count());
     correctness = backend.allocate(DType.UINT8, m);
     hiddenSquaredNorms = backend.allocate(DType.FLOAT32, m);
     trainLossExamples = trainLossExamples(n);
@@ -141,6 +156,7 @@ public final class Trainer implements AutoCloseable {
     batchLabels = new int[m];
     batchLosses = new float[m];
     lastGood = network.values().toFloats();
+    lastGoodState = network.stateValues().toFloats();
     total = config.scheduleLength(n);
     nextEpoch = config.evalEvery();
   }
@@ -235,16 +251,12 @@ public final class Trainer implements AutoCloseable {
    * next, which uses its memory again.
    */
   public Checkpoint checkpoint() {
-    float[][] copies = snapshots[nextSnapshot];
-    nextSnapshot = 1 - nextSnapshot;
-    int count = Math.toIntExact(network.values().count());
-    for (int k = 0; k < copies.length; k++) {
-      if (copies[k] == null) {
-        copies[k] = new float[count];
-      }
+    if (snapshots[nextSnapshot] == null) {
+      snapshots[nextSnapshot] = Checkpoint.Arrays.of(network);
     }
-    network.values().download(copies[0], 0);
-    network.velocities().download(copies[1], 0);
+    Checkpoint.Arrays arrays = snapshots[nextSnapshot];
+    nextSnapshot = 1 - nextSnapshot;
+    arrays.download(network);
     Checkpoint.Counters counters =
         new Checkpoint.Counters(
             iteration,
@@ -259,7 +271,7 @@ public final class Trainer implements AutoCloseable {
             inputNanos(),
             totalNanos);
     return Checkpoint.of(
-        config, counters, history, network, copies[0], copies[1], sampler.state(), fingerprint());
+        config, counters, history, network, arrays, sampler.state(), fingerprint());
   }
 
   private String fingerprint() {
@@ -283,10 +295,10 @@ public final class Trainer implements AutoCloseable {
           "the data set %s has %s; the checkpoint's had %s"
               .formatted(data.name(), fingerprint(), checkpoint.data()));
     }
-    List<float[]> parameters = checkpoint.parameters(network);
-    network.values().upload(parameters.get(0));
-    network.velocities().upload(parameters.get(1));
-    lastGood = parameters.get(0);
+    Checkpoint.Arrays arrays = checkpoint.arrays(network);
+    arrays.upload(network);
+    lastGood = arrays.values();
+    lastGoodState = arrays.state();
     try {
       sampler.restore(checkpoint.sampler());
     } catch (IllegalArgumentException e) {
@@ -334,7 +346,7 @@ public final class Trainer implements AutoCloseable {
     if (inputs.wantsUpcoming()) {
       inputs.prepare(sampler.upcoming(m), iteration + 1);
     }
-    net.forward();
+    net.forward(config.batchNorm() == BatchNormWeights.WEIGHTED ? weights : null, iteration);
     backend.lossLayer(
         m,
         data.numClasses(),
@@ -344,10 +356,10 @@ public final class Trainer implements AutoCloseable {
         1f / m,
         losses,
         norms,
-        logitGradients,
+        net.logitGradients(),
         correctness);
     checkLoss(batch);
-    net.backward(logitGradients, BackwardPass.gradients());
+    net.backward();
 
     long observing = System.nanoTime();
     sampler.observe(batch, observation());
@@ -370,7 +382,8 @@ public final class Trainer implements AutoCloseable {
   /** Scores of examples that the sampler may hand out. */
   private float[] scores(int[] examples) {
     if (scorer == null) {
-      scorer = new Evaluator(network, config.batchSize());
+      MemoryPlan plan = MemoryPlan.of(network.model(), config.batchSize(), Mode.EVALUATION);
+      scorer = new Evaluator(network, plan, workspace);
     }
     forwardExamples += examples.length;
     return scorer.scores(train, examples, sampler.score());
@@ -398,6 +411,7 @@ public final class Trainer implements AutoCloseable {
   /** Restores the last good state; what remains is to throw this. */
   private DivergedException diverged(double found) {
     network.values().upload(lastGood);
+    network.stateValues().upload(lastGoodState);
     return new DivergedException(iteration, (float) found, lastGoodIteration);
   }
 
@@ -461,6 +475,7 @@ public final class Trainer implements AutoCloseable {
       throw diverged(onTrain.loss());
     }
     network.values().download(lastGood, 0);
+    network.stateValues().download(lastGoodState, 0);
     lastGoodIteration = iteration;
     Evaluator.Result onTest = evaluator.evaluate(test, allTest);
     double perEpoch = (double) config.batchSize() / n;
@@ -531,13 +546,12 @@ public final class Trainer implements AutoCloseable {
       scorer.close();
     }
     net.close();
+    workspace.close();
     network.close();
     train.close();
     test.close();
     for (Buffer buffer :
-        new Buffer[] {
-          labels, weights, losses, norms, logitGradients, correctness, hiddenSquaredNorms
-        }) {
+        new Buffer[] {labels, weights, losses, norms, correctness, hiddenSquaredNorms}) {
       buffer.close();
     }
   }

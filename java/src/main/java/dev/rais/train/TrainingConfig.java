@@ -1,6 +1,7 @@
 package dev.rais.train;
 
 import dev.rais.backend.Augmentation;
+import dev.rais.nn.BatchNormWeights;
 import dev.rais.nn.Schedule;
 import dev.rais.sampling.AdaScaleSampler;
 import dev.rais.sampling.DrawMode;
@@ -44,6 +45,7 @@ import java.lang.reflect.RecordComponent;
  * @param padding P: most pixels that training images are shifted by, 0 for none
  * @param flip whether half of the training images are mirrored
  * @param cutout S: side of the square that is blanked in training images, 0 for none
+ * @param batchNorm how batch norms count weighted examples
  */
 public record TrainingConfig(
     String data,
@@ -74,7 +76,8 @@ public record TrainingConfig(
     boolean caution,
     int padding,
     boolean flip,
-    int cutout) {
+    int cutout,
+    BatchNormWeights batchNorm) {
 
   /** Checks every range; the message names the option and its value. */
   public TrainingConfig {
@@ -200,13 +203,14 @@ public record TrainingConfig(
     private int padding;
     private boolean flip;
     private int cutout;
+    private BatchNormWeights batchNorm = BatchNormWeights.WEIGHTED;
 
     private Builder(String data, String model, String sampler) {
       this.data = data;
       this.model = model;
       this.sampler = sampler;
-      // A rate of 0.05 cripples LeNet-5; the perceptron takes it.
-      learningRate = model.equals("mlp") ? 0.05 : 0.01;
+      // A rate of 0.05 cripples LeNet-5; the perceptron takes it, and batch norm takes more.
+      learningRate = model.equals("mlp") ? 0.05 : model.startsWith("resnet") ? 0.1 : 0.01;
       // The baselines draw as their sources do.
       draw = sampler.equals("rais") ? DrawMode.ROUNDS : DrawMode.IID;
     }
@@ -239,6 +243,7 @@ public record TrainingConfig(
       padding = from.padding();
       flip = from.flip();
       cutout = from.cutout();
+      batchNorm = from.batchNorm();
     }
 
     /** Sets the name of the data set. */
@@ -415,6 +420,12 @@ public record TrainingConfig(
       return this;
     }
 
+    /** Sets how batch norms count weighted examples. */
+    public Builder batchNorm(BatchNormWeights value) {
+      batchNorm = value;
+      return this;
+    }
+
     /**
      * The finished configuration.
      *
@@ -450,7 +461,8 @@ public record TrainingConfig(
           caution,
           padding,
           flip,
-          cutout);
+          cutout,
+          batchNorm);
     }
   }
 }

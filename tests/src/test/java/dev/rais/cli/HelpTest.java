@@ -100,6 +100,7 @@ class HelpTest {
             "--anneal=",
             "--scale=",
             "--speed-up=",
+            "--batch-norm=",
             "--json",
             "--quiet",
             "--verbose")) {
@@ -116,13 +117,17 @@ class HelpTest {
     String text = help.replaceAll("\\s+", " ");
     TrainingConfig lenet = TrainingConfig.builder("", "lenet5", "rais").build();
     TrainingConfig mlp = TrainingConfig.builder("", "mlp", "rais").build();
+    TrainingConfig resnet = TrainingConfig.builder("", "resnet8", "rais").build();
     for (String sentence :
         List.of(
             "epochs equivalent (default: " + Texts.shortest(lenet.epochs()) + ")",
             "per minibatch (default: " + lenet.batchSize() + ")",
-            "rate (default: %s for lenet5, %s for mlp)"
+            "rate (default: %s for lenet5, %s for mlp, %s for residual networks)"
                 .formatted(
-                    Texts.shortest(lenet.learningRate()), Texts.shortest(mlp.learningRate())),
+                    Texts.shortest(lenet.learningRate()),
+                    Texts.shortest(mlp.learningRate()),
+                    Texts.shortest(resnet.learningRate())),
+            "all alike (default: " + lenet.batchNorm().id() + ")",
             "below 1 (default: " + Texts.shortest(lenet.momentum()) + ")",
             "gradient (default: " + Texts.shortest(lenet.weightDecay()) + ")",
             "constant (default: " + lenet.schedule().id() + ")",

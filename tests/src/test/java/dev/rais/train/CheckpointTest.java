@@ -10,6 +10,10 @@ import dev.rais.backend.Backend;
 import dev.rais.backend.Backends;
 import dev.rais.data.Dataset;
 import dev.rais.data.Datasets;
+import dev.rais.nn.BatchNormWeights;
+import dev.rais.nn.Model;
+import dev.rais.nn.Models;
+import dev.rais.nn.Shape;
 import dev.rais.sampling.DrawMode;
 import java.io.IOException;
 import java.io.RandomAccessFile;
@@ -59,11 +63,12 @@ class CheckpointTest {
         .seed(5);
   }
 
-  /** What a run leaves: its evaluations but for times, and its parameters. */
-  private record Outcome(List<String> metrics, float[] parameters) {
+  /** What a run leaves: its evaluations but for times, its parameters and running statistics. */
+  private record Outcome(List<String> metrics, float[] parameters, float[] state) {
     void assertSame(Outcome other, String message) {
       assertEquals(metrics, other.metrics, message);
       assertArrayEquals(parameters, other.parameters, message);
+      assertArrayEquals(state, other.state, message);
     }
   }
 
@@ -73,7 +78,8 @@ class CheckpointTest {
         evaluations.stream()
             .map(m -> json.line(m).replaceFirst("\"seconds\":[^,}]*", "\"seconds\":0"))
             .toList(),
-        trainer.network().values().toFloats());
+        trainer.network().values().toFloats(),
+        trainer.network().stateValues().toFloats());
   }
 
   private static final class Evaluations implements TrainingListener {
@@ -86,8 +92,16 @@ class CheckpointTest {
   }
 
   private Outcome whole(TrainingConfig config) {
+    return whole(mlp(), config);
+  }
+
+  private static Model mlp() {
+    return Models.mlp(new Shape(28, 28, 1), 10);
+  }
+
+  private Outcome whole(Model model, TrainingConfig config) {
     Evaluations evaluations = new Evaluations();
-    try (Trainer trainer = new Trainer(backend, data, config)) {
+    try (Trainer trainer = new Trainer(backend, data, config, model)) {
       trainer.run(evaluations);
       return outcome(trainer, evaluations.all);
     }
@@ -95,11 +109,15 @@ class CheckpointTest {
 
   /** Trains with an interruption, by way of a file, after each of these iterations. */
   private Outcome interrupted(TrainingConfig config, long... after) {
+    return interrupted(mlp(), config, after);
+  }
+
+  private Outcome interrupted(Model model, TrainingConfig config, long... after) {
     Path file = folder.resolve("checkpoint");
     List<Metrics> evaluations = new ArrayList<>();
     Checkpoint from = null;
     for (int part = 0; part <= after.length; part++) {
-      try (Trainer trainer = new Trainer(backend, data, config)) {
+      try (Trainer trainer = new Trainer(backend, data, config, model)) {
         if (from != null) {
           trainer.restore(from);
           evaluations = new ArrayList<>(from.history());
@@ -160,6 +178,15 @@ class CheckpointTest {
     for (String sampler : List.of("rais", "uniform", "uniform-iid")) {
       TrainingConfig config = config(sampler).padding(2).flip(true).cutout(5).epochs(5).build();
       interrupted(config, 17, 64).assertSame(whole(config), "augmented " + sampler);
+    }
+  }
+
+  @Test
+  void residualNetworksResumeToo() {
+    for (String sampler : List.of("rais", "uniform", "oracle", "presample")) {
+      TrainingConfig config = config(sampler).epochs(5).flip(true).build();
+      Model model = ResidualModels.small(new Shape(28, 28, 1), 10);
+      interrupted(model, config, 17, 64).assertSame(whole(model, config), "residual " + sampler);
     }
   }
 
@@ -369,6 +396,7 @@ class CheckpointTest {
             .smoothing(0.3)
             .roundFraction(0.25)
             .classBalance(true)
+            .batchNorm(BatchNormWeights.PLAIN)
             .build();
     RunJson json = new RunJson();
     assertEquals(config, json.read(json.line(config), TrainingConfig.class));

@@ -7,6 +7,7 @@ import dev.rais.RandomTest;
 import dev.rais.backend.Backend;
 import dev.rais.backend.Backends;
 import dev.rais.nn.BoundNetwork;
+import dev.rais.nn.Mode;
 import dev.rais.nn.Models;
 import dev.rais.nn.Network;
 import dev.rais.nn.Shape;
@@ -32,8 +33,8 @@ class GainRatioTest extends RandomTest {
     try (Backend backend = Backends.open("cpu", 1, warning -> {});
         Network network =
             new Network(backend, Models.mlp(new Shape(4, 4, 1), CLASSES), random.nextLong());
-        BoundNetwork all = network.bind(N, true);
-        BoundNetwork net = network.bind(M, true)) {
+        BoundNetwork all = network.bind(N, Mode.TRAINING);
+        BoundNetwork net = network.bind(M, Mode.TRAINING)) {
       float[] x = new float[N * 16];
       int[] y = new int[N];
       for (int i = 0; i < N; i++) {

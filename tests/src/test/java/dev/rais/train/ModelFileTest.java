@@ -14,6 +14,7 @@ import dev.rais.nn.Model;
 import dev.rais.nn.Models;
 import dev.rais.nn.Network;
 import dev.rais.nn.Shape;
+import dev.rais.sampling.ElementType;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
 import java.nio.ByteBuffer;
@@ -22,6 +23,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.EnumSet;
 import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.api.AfterAll;
@@ -108,6 +110,34 @@ class ModelFileTest {
       assertEquals(description, read.description());
       try (Network network = read.open(backend)) {
         assertArrayEquals(written.values().toFloats(), network.values().toFloats());
+      }
+    }
+  }
+
+  @Test
+  void runningStatisticsAreWrittenAndReadBack() {
+    Path file = folder.resolve("resnet8.safetensors");
+    Model model = Models.resnet8(new Shape(8, 8, 1), 3);
+    ModelFile.Description description =
+        new ModelFile.Description(
+            "resnet8",
+            model.input(),
+            List.of("a", "b", "c"),
+            new Normalization(new float[] {0.1f}, new float[] {0.3f}),
+            "data",
+            "uniform");
+    try (Network written = new Network(backend, model, 42)) {
+      float[] statistics = written.stateValues().toFloats();
+      for (int i = 0; i < statistics.length; i++) {
+        statistics[i] = i + 0.25f;
+      }
+      written.stateValues().upload(statistics);
+      ModelFile.write(file, written, description);
+      SafetensorsHeader header = SafetensorsHeader.read(file, EnumSet.of(ElementType.F32));
+      assertEquals(List.of(16L), header.tensors().get("bn1.running_var").dims());
+      try (Network network = ModelFile.read(file).open(backend)) {
+        assertArrayEquals(written.values().toFloats(), network.values().toFloats());
+        assertArrayEquals(statistics, network.stateValues().toFloats());
       }
     }
   }

@@ -3,7 +3,6 @@ package dev.rais.train;
 import dev.rais.backend.Backend;
 import dev.rais.backend.Buffer;
 import dev.rais.backend.DType;
-import dev.rais.nn.BackwardPass;
 import dev.rais.nn.BoundNetwork;
 import dev.rais.nn.Network;
 import dev.rais.nn.Parameter;
@@ -20,7 +19,6 @@ final class Pass {
   private final Buffer weights;
   private final Buffer losses;
   private final Buffer norms;
-  private final Buffer gradients;
   private final Buffer correctness;
   private final Buffer hidden;
 
@@ -34,7 +32,6 @@ final class Pass {
     weights = backend.allocate(DType.FLOAT32, m);
     losses = backend.allocate(DType.FLOAT32, m);
     norms = backend.allocate(DType.FLOAT32, m);
-    gradients = backend.allocate(DType.FLOAT32, (long) m * classes);
     correctness = backend.allocate(DType.UINT8, m);
     hidden = backend.allocate(DType.FLOAT32, m);
   }
@@ -45,8 +42,17 @@ final class Pass {
     weights.upload(w);
     net.forward();
     backend.lossLayer(
-        m, classes, net.logits(), labels, weights, 1f / m, losses, norms, gradients, correctness);
-    net.backward(gradients, BackwardPass.gradients());
+        m,
+        classes,
+        net.logits(),
+        labels,
+        weights,
+        1f / m,
+        losses,
+        norms,
+        net.logitGradients(),
+        correctness);
+    net.backward();
     backend.rowSquaredNorms(net.finalInput(), hidden);
     float[] scores = norms.toFloats();
     float[] squares = hidden.toFloats();

@@ -9,8 +9,13 @@ import dev.rais.backend.Backend;
 import dev.rais.backend.Backends;
 import dev.rais.data.Dataset;
 import dev.rais.data.Datasets;
+import dev.rais.nn.BatchNormWeights;
+import dev.rais.nn.Model;
+import dev.rais.nn.Network;
 import dev.rais.nn.Schedule;
+import dev.rais.nn.Shape;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -133,6 +138,72 @@ class TrainerTest {
       assertEquals(1, e.iteration());
       assertEquals(0, e.lastGoodIteration());
       assertArrayEquals(initial, trainer.network().values().toFloats());
+    }
+  }
+
+  private Model residual() {
+    return ResidualModels.small(new Shape(28, 28, 1), data.numClasses());
+  }
+
+  private Dataset small() {
+    return new Dataset(
+        "small", data.train().slice(0, 640), data.test().slice(0, 100), data.classNames());
+  }
+
+  private float[] trained(TrainingConfig config) {
+    try (Trainer trainer = new Trainer(backend, small(), config, residual())) {
+      trainer.run(new Record());
+      Network network = trainer.network();
+      float[] values = network.values().toFloats();
+      float[] state = network.stateValues().toFloats();
+      float[] all = Arrays.copyOf(values, values.length + state.length);
+      System.arraycopy(state, 0, all, values.length, state.length);
+      return all;
+    }
+  }
+
+  @Test
+  void evaluationsDisturbNeitherParametersNorRunningStatistics() {
+    for (String sampler : List.of("uniform", "presample", "oracle")) {
+      TrainingConfig config = config(sampler).epochs(3).oracleEvery(4).build();
+      assertArrayEquals(
+          trained(config.toBuilder().evalEvery(1000).build()),
+          trained(config.toBuilder().evalEvery(0.05).build()),
+          sampler);
+    }
+  }
+
+  @Test
+  void batchNormsCountExamplesByTheirWeightsUnlessToldOtherwise() {
+    // Weights of 1 are as no weights, but for rounding.
+    double equal = differenceThatWeightsMake("uniform");
+    assertTrue(equal < 1e-4, "uniform: " + equal);
+    double unequal = differenceThatWeightsMake("naive");
+    assertTrue(unequal > 20 * equal, "naive: " + unequal + ", uniform: " + equal);
+  }
+
+  /** Between what training leads to with weighted and with plain statistics, relative. */
+  private double differenceThatWeightsMake(String sampler) {
+    TrainingConfig config = config(sampler).epochs(5).build();
+    float[] weighted = trained(config);
+    float[] plain = trained(config.toBuilder().batchNorm(BatchNormWeights.PLAIN).build());
+    double difference = 0;
+    double size = 0;
+    for (int i = 0; i < weighted.length; i++) {
+      difference += Math.pow(weighted[i] - plain[i], 2);
+      size += Math.pow(weighted[i], 2);
+    }
+    return Math.sqrt(difference / size);
+  }
+
+  @Test
+  void aDivergedResidualNetworkHasItsLastGoodRunningStatistics() {
+    TrainingConfig config =
+        config("uniform").epochs((double) M / 640).learningRate(3e38).momentum(0).build();
+    try (Trainer trainer = new Trainer(backend, small(), config, residual())) {
+      float[] initial = trainer.network().stateValues().toFloats();
+      assertThrows(DivergedException.class, () -> trainer.run(new Record()));
+      assertArrayEquals(initial, trainer.network().stateValues().toFloats());
     }
   }
 

@@ -7,6 +7,7 @@ import dev.rais.RandomTest;
 import dev.rais.backend.Backend;
 import dev.rais.backend.Backends;
 import dev.rais.nn.BoundNetwork;
+import dev.rais.nn.Mode;
 import dev.rais.nn.Models;
 import dev.rais.nn.Network;
 import dev.rais.nn.Shape;
@@ -57,8 +58,8 @@ class WeightedGradientTest extends RandomTest {
     long seed = random.nextLong();
     try (Backend backend = Backends.open("cpu", 1, warning -> {});
         Network network = new Network(backend, Models.mlp(new Shape(4, 4, 1), CLASSES), seed);
-        BoundNetwork all = network.bind(N, true);
-        BoundNetwork net = network.bind(M, true)) {
+        BoundNetwork all = network.bind(N, Mode.TRAINING);
+        BoundNetwork net = network.bind(M, Mode.TRAINING)) {
       all.input().upload(x);
       float[] ones = new float[N];
       Arrays.fill(ones, 1f);

@@ -11,6 +11,7 @@ import dev.rais.data.Dataset;
 import dev.rais.data.Datasets;
 import dev.rais.data.Normalization;
 import dev.rais.nn.BoundNetwork;
+import dev.rais.nn.Mode;
 import dev.rais.nn.Network;
 import dev.rais.sampling.DrawMode;
 import dev.rais.sampling.ImportanceSampler;
@@ -236,7 +237,7 @@ public final class DrawsBench implements Bench {
       float[][] deltas = new float[n][classes];
       float[][] inputs = new float[n][];
       int hidden;
-      try (BoundNetwork net = network.bind(m, false);
+      try (BoundNetwork net = network.bind(m, Mode.EVALUATION);
           Buffer labels = backend.allocate(DType.INT32, m);
           Buffer losses = backend.allocate(DType.FLOAT32, m);
           Buffer norms = backend.allocate(DType.FLOAT32, m);
