@@ -47,6 +47,11 @@ public abstract class Backend implements AutoCloseable {
     return doAllocate(type, count);
   }
 
+  /** Bytes that could still be allocated, as far as that can be told. */
+  public long availableMemory() {
+    return Long.MAX_VALUE;
+  }
+
   /** Prepares a convolution; the caller closes it. */
   public abstract Convolution convolution(ConvolutionShape shape);
 

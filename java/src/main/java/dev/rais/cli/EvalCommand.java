@@ -9,6 +9,7 @@ import dev.rais.train.Evaluator;
 import dev.rais.train.ModelFile;
 import dev.rais.train.RunJson;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
@@ -21,6 +22,13 @@ import picocli.CommandLine.Option;
     abbreviateSynopsis = true,
     sortOptions = false,
     header = "Measures a saved network on test images.",
+    description = {
+      "",
+      "Reports the error, the top-5 error (the class is not among the five most likely) and the"
+          + " loss, of all test images and of each class. Batch norms use their running"
+          + " statistics.",
+      ""
+    },
     footer = {"", "Example:", "  rais eval --model-file runs/mnist/model.safetensors --data mnist"})
 final class EvalCommand implements Callable<Integer> {
   /**
@@ -34,6 +42,7 @@ final class EvalCommand implements Callable<Integer> {
    * @param testLoss mean cross-entropy
    * @param testError share whose most likely class is wrong
    * @param testTop5Error share whose class is not among the five most likely
+   * @param classes the same of each class
    */
   record Result(
       String modelFile,
@@ -43,7 +52,11 @@ final class EvalCommand implements Callable<Integer> {
       int testImages,
       double testLoss,
       double testError,
-      double testTop5Error) {}
+      double testTop5Error,
+      List<ClassResult> classes) {}
+
+  /** The figures of one class; a loss or error of no image is null. */
+  record ClassResult(String name, int images, double loss, double error, double top5Error) {}
 
   @Option(
       names = "--model-file",
@@ -83,17 +96,23 @@ final class EvalCommand implements Callable<Integer> {
     requireFit(description, dataset);
     try (Backend backend = backendOptions.open(console);
         Network network = file.open(backend)) {
-      Evaluator.Result result = Evaluator.evaluate(network, dataset, description.normalization());
+      Evaluator.ByClass result = Evaluator.evaluate(network, dataset, description.normalization());
+      List<ClassResult> classes = new ArrayList<>();
+      for (Evaluator.Result one : result.classes()) {
+        String name = description.classNames().get(classes.size());
+        classes.add(new ClassResult(name, one.images(), one.loss(), one.error(), one.top5Error()));
+      }
       print(
           new Result(
               modelFile.toString(),
               description.model(),
               dataset.name(),
               backend.description(),
-              dataset.test().count(),
-              result.loss(),
-              result.error(),
-              result.top5Error()));
+              result.all().images(),
+              result.all().loss(),
+              result.all().error(),
+              result.all().top5Error(),
+              classes));
     }
     return 0;
   }
@@ -128,5 +147,20 @@ final class EvalCommand implements Callable<Integer> {
             List.of("top-5 error", Texts.percent(result.testTop5Error())),
             List.of("test loss", Texts.format("%.4f", result.testLoss())),
             List.of("images", Texts.count(result.testImages()))));
+    console.out().println();
+    List<List<String>> rows = new ArrayList<>();
+    rows.add(List.of("CLASS", "NAME", "IMAGES", "ERROR", "TOP-5 ERROR", "LOSS"));
+    for (ClassResult one : result.classes()) {
+      boolean some = one.images() > 0;
+      rows.add(
+          List.of(
+              Integer.toString(rows.size() - 1),
+              one.name(),
+              Texts.count(one.images()),
+              some ? Texts.percent(one.error()) : "-",
+              some ? Texts.percent(one.top5Error()) : "-",
+              some ? Texts.format("%.4f", one.loss()) : "-"));
+    }
+    Texts.table(console.out(), rows);
   }
 }

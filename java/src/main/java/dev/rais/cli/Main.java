@@ -89,6 +89,7 @@ public final class Main implements Callable<Integer> {
             .addSubcommand(new TrainCommand(console))
             .addSubcommand(new EvalCommand(console))
             .addSubcommand(new PredictCommand(console))
+            .addSubcommand(new ModelCommand(console))
             .addSubcommand(data)
             .addSubcommand(new DoctorCommand(console));
     line.getCommandSpec().version("rais " + Version.current());

@@ -92,8 +92,8 @@ final class TrainCommand implements Callable<Integer> {
         names = "--model",
         paramLabel = "NAME",
         description =
-            "lenet5, mlp with 300 and 100 hidden units, or a residual network: resnet8, resnet20,"
-                + " resnet18 (default: lenet5).")
+            "lenet5, mlp, or a residual network: resnet8, resnet20, resnet18 (default: lenet5)."
+                + " `rais model` describes them.")
     private String model;
 
     @Option(

@@ -6,6 +6,11 @@ import dev.rais.backend.Buffer;
 /** max(x + residual, 0): the end of a residual block whose body does not end in a batch norm. */
 record AddRelu() implements JoiningLayer {
   @Override
+  public String describe() {
+    return "add, relu";
+  }
+
+  @Override
   public Shape outputShape(Shape input) {
     return input;
   }

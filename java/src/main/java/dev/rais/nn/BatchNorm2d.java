@@ -29,6 +29,15 @@ public record BatchNorm2d(Fusion fusion, float epsilon, float momentum) implemen
   }
 
   @Override
+  public String describe() {
+    return switch (fusion) {
+      case NONE -> "batch norm";
+      case RELU -> "batch norm, relu";
+      case ADD_RELU -> "batch norm, add, relu";
+    };
+  }
+
+  @Override
   public Shape outputShape(Shape input) {
     return input;
   }

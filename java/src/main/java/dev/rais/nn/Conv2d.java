@@ -37,6 +37,11 @@ public record Conv2d(int channels, int kernel, int stride, int padding, boolean 
   }
 
   @Override
+  public String describe() {
+    return "conv %dx%d%s".formatted(kernel, kernel, stride == 1 ? "" : ", stride " + stride);
+  }
+
+  @Override
   public Shape outputShape(Shape input) {
     ConvolutionShape s = shape(1, input);
     return new Shape(s.outputHeight(), s.outputWidth(), channels);

@@ -13,6 +13,11 @@ import java.util.List;
  */
 public record Dense(int outputs) implements Layer {
   @Override
+  public String describe() {
+    return "dense";
+  }
+
+  @Override
   public Shape outputShape(Shape input) {
     return Shape.vector(outputs);
   }

@@ -20,6 +20,11 @@ public record Dropout(float rate) implements Layer {
   }
 
   @Override
+  public String describe() {
+    return "dropout " + rate;
+  }
+
+  @Override
   public Shape outputShape(Shape input) {
     return input;
   }

@@ -6,6 +6,11 @@ import dev.rais.backend.Buffer;
 /** The mean of every channel over all positions: [height, width, channels] to a vector. */
 public record GlobalAveragePool() implements Layer {
   @Override
+  public String describe() {
+    return "global average pool";
+  }
+
+  @Override
   public Shape outputShape(Shape input) {
     return Shape.vector(input.channels());
   }

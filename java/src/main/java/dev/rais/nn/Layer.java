@@ -14,6 +14,11 @@ public interface Layer {
    */
   Shape outputShape(Shape input);
 
+  /** What it is, in a few words, for lists of layers. */
+  default String describe() {
+    return getClass().getSimpleName();
+  }
+
   /** Parameters for this input, none by default. */
   default List<TensorSpec> parameters(Shape input) {
     return List.of();

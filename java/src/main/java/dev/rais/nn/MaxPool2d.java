@@ -16,6 +16,11 @@ public record MaxPool2d(int kernel, int stride) implements Layer {
   }
 
   @Override
+  public String describe() {
+    return "max pool %dx%d, stride %d".formatted(kernel, kernel, stride);
+  }
+
+  @Override
   public Shape outputShape(Shape input) {
     PoolShape s = shape(1, input);
     return new Shape(s.outputHeight(), s.outputWidth(), input.channels());

@@ -17,21 +17,33 @@ public final class Models {
     Model create(Shape input, int classes);
   }
 
-  private static final Map<String, Factory> FACTORIES = new LinkedHashMap<>();
+  /** A model's entry in the list of those that can be named. */
+  private record Entry(String description, Factory factory) {}
+
+  private static final Map<String, Entry> ENTRIES = new LinkedHashMap<>();
 
   static {
-    FACTORIES.put("lenet5", Models::lenet5);
-    FACTORIES.put("mlp", Models::mlp);
-    FACTORIES.put("resnet8", Models::resnet8);
-    FACTORIES.put("resnet20", Models::resnet20);
-    FACTORIES.put("resnet18", Models::resnet18);
+    put("lenet5", "LeNet-5: two convolutions with max pooling, 500 units", Models::lenet5);
+    put("mlp", "perceptron with 300 and 100 hidden units", Models::mlp);
+    put("resnet8", "residual network of 8 layers, 16 to 64 channels", Models::resnet8);
+    put("resnet20", "residual network of 20 layers, 16 to 64 channels", Models::resnet20);
+    put("resnet18", "residual network of 18 layers, 64 to 512 channels", Models::resnet18);
   }
 
   private Models() {}
 
+  private static void put(String name, String description, Factory factory) {
+    ENTRIES.put(name, new Entry(description, factory));
+  }
+
   /** All names. */
   public static List<String> names() {
-    return List.copyOf(FACTORIES.keySet());
+    return List.copyOf(ENTRIES.keySet());
+  }
+
+  /** What the named model is, in a few words. */
+  public static String description(String name) {
+    return entry(name).description();
   }
 
   /**
@@ -40,12 +52,16 @@ public final class Models {
    * @throws IllegalArgumentException for an unknown name or an image it cannot take
    */
   public static Model create(String name, Shape input, int classes) {
-    Factory factory = FACTORIES.get(name);
-    if (factory == null) {
+    return entry(name).factory().create(input, classes);
+  }
+
+  private static Entry entry(String name) {
+    Entry entry = ENTRIES.get(name);
+    if (entry == null) {
       throw new IllegalArgumentException(
-          "there is no model '" + name + "'; models: " + String.join(", ", FACTORIES.keySet()));
+          "there is no model '" + name + "'; models: " + String.join(", ", ENTRIES.keySet()));
     }
-    return factory.create(input, classes);
+    return entry;
   }
 
   /**

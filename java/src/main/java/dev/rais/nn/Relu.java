@@ -6,6 +6,11 @@ import dev.rais.backend.Buffer;
 /** max(x, 0), in place where that is possible. */
 public record Relu() implements Layer {
   @Override
+  public String describe() {
+    return "relu";
+  }
+
+  @Override
   public Shape outputShape(Shape input) {
     return input;
   }

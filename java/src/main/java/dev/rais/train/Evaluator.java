@@ -12,6 +12,8 @@ import dev.rais.nn.Mode;
 import dev.rais.nn.Model;
 import dev.rais.nn.Network;
 import dev.rais.sampling.ScoreKind;
+import java.util.Arrays;
+import java.util.List;
 
 /** Measures loss and error of a network on sets of images, without changing it. */
 public final class Evaluator implements AutoCloseable {
@@ -21,13 +23,43 @@ public final class Evaluator implements AutoCloseable {
   static final long SMALL_WORKSPACE = 1 << 24;
 
   /**
-   * Result of an evaluation.
+   * Result of an evaluation, or that part of it which concerns one class. All figures but the first
+   * are NaN where there is no image.
    *
+   * @param images number of images
    * @param loss mean cross-entropy
    * @param error share whose most likely class is wrong
    * @param top5Error share whose class is not among the five most likely
    */
-  public record Result(double loss, double error, double top5Error) {}
+  public record Result(int images, double loss, double error, double top5Error) {
+    private static Result of(Sums sums) {
+      double n = sums.images;
+      return new Result(sums.images, sums.loss / n, sums.errors / n, sums.top5Errors / n);
+    }
+  }
+
+  /** What results are means of. */
+  private static final class Sums {
+    int images;
+    double loss;
+    int errors;
+    int top5Errors;
+
+    void add(float imageLoss, byte flags) {
+      images++;
+      loss += imageLoss;
+      errors += (flags & Backend.TOP_1) == 0 ? 1 : 0;
+      top5Errors += (flags & Backend.TOP_5) == 0 ? 1 : 0;
+    }
+  }
+
+  /**
+   * An evaluation class by class.
+   *
+   * @param all of all images
+   * @param classes of the images of class k at position k
+   */
+  public record ByClass(Result all, List<Result> classes) {}
 
   private final BoundNetwork net;
   private final int classes;
@@ -70,13 +102,13 @@ public final class Evaluator implements AutoCloseable {
         Math.max(count, SMALL_WORKSPACE), model, Math.min(BATCH, largestSet), Mode.EVALUATION);
   }
 
-  /** Evaluates a network on a whole data set's test images. */
-  public static Result evaluate(Network network, Dataset data, Normalization normalization) {
+  /** Evaluates a network on a whole data set's test images, class by class. */
+  public static ByClass evaluate(Network network, Dataset data, Normalization normalization) {
     ImageSet test = data.test();
     int batch = plan(network.model(), test.count(), 0).batch();
     try (DeviceImages images = new DeviceImages(network.backend(), test, normalization);
         Evaluator evaluator = new Evaluator(network, network.bind(batch, Mode.EVALUATION))) {
-      return evaluator.evaluate(images, all(test.count()));
+      return evaluator.evaluateByClass(images, all(test.count()));
     }
   }
 
@@ -89,10 +121,16 @@ public final class Evaluator implements AutoCloseable {
   }
 
   Result evaluate(DeviceImages images, int[] chosen) {
+    return evaluateByClass(images, chosen).all();
+  }
+
+  private ByClass evaluateByClass(DeviceImages images, int[] chosen) {
     int batch = net.batch();
     float[] batchLosses = new float[batch];
     byte[] flags = new byte[batch];
-    double[] sums = new double[3];
+    Sums all = new Sums();
+    Sums[] byClass = new Sums[classes];
+    Arrays.setAll(byClass, k -> new Sums());
     forward(
         images,
         chosen,
@@ -100,13 +138,11 @@ public final class Evaluator implements AutoCloseable {
           losses.download(batchLosses, 0);
           correctness.download(flags);
           for (int j = 0; j < used; j++) {
-            sums[0] += batchLosses[j];
-            sums[1] += (flags[j] & Backend.TOP_1) == 0 ? 1 : 0;
-            sums[2] += (flags[j] & Backend.TOP_5) == 0 ? 1 : 0;
+            all.add(batchLosses[j], flags[j]);
+            byClass[images.set().label(chosen[from + j])].add(batchLosses[j], flags[j]);
           }
         });
-    double n = chosen.length;
-    return new Result(sums[0] / n, sums[1] / n, sums[2] / n);
+    return new ByClass(Result.of(all), Arrays.stream(byClass).map(Result::of).toList());
   }
 
   /** Losses or loss-layer norms of images, in their order. */

@@ -12,6 +12,7 @@ package dev.rais.train;
  * @param trainLoss mean loss on the fixed training examples (all n at the end), evaluation mode
  * @param testLoss mean loss on the test set
  * @param testError share of the test set that is classified wrongly
+ * @param testTop5Error share of the test set whose class is not among the five most likely
  * @param gainBoundHits minibatches so far whose gain ratio was cut at its bound
  * @param boundShare share of t̂ earned at the bound
  * @param flooredExamples examples so far whose sampling value was raised to the floor
@@ -29,6 +30,7 @@ public record Metrics(
     double trainLoss,
     double testLoss,
     double testError,
+    double testTop5Error,
     long gainBoundHits,
     double boundShare,
     long flooredExamples,

@@ -15,6 +15,7 @@ package dev.rais.train;
  * @param epochsEquivalent t̂ · m / n
  * @param finalTrainLoss mean loss on all training examples at the end, evaluation mode
  * @param finalTestError share of the test set classified wrongly at the end
+ * @param finalTop5Error share of the test set whose class is not among the five most likely ones
  * @param bestTestError least such share at any evaluation
  * @param meanGainRatio t̂ / iterations
  * @param imagesPerSecond examples trained per second of training
@@ -40,6 +41,7 @@ public record Summary(
     double epochsEquivalent,
     double finalTrainLoss,
     double finalTestError,
+    double finalTop5Error,
     double bestTestError,
     double meanGainRatio,
     double imagesPerSecond,

@@ -98,8 +98,8 @@ public final class Trainer implements AutoCloseable {
    *
    * @param backend where to compute; stays the caller's
    * @param data the data set; its name need not be the configuration's
-   * @throws IllegalArgumentException if the model cannot take the images, a name is unknown, or a
-   *     minibatch is larger than the training set
+   * @throws IllegalArgumentException if the model cannot take the images, a name is unknown, a
+   *     minibatch is larger than the training set, or memory does not suffice
    */
   public Trainer(Backend backend, Dataset data, TrainingConfig config) {
     this(backend, data, config, model(data, config));
@@ -124,6 +124,7 @@ public final class Trainer implements AutoCloseable {
           "batch-size " + m + " is larger than the training set of " + n + " examples");
     }
     requireFits(config, data.train());
+    RunMemory.require(backend.availableMemory(), model, m, imageBytes(data));
     sampler = Samplers.create(config, data.train().labels(), data.numClasses());
     network = new Network(backend, model, config.seed());
     MemoryPlan plan = MemoryPlan.of(model, m, Mode.TRAINING);
@@ -168,6 +169,10 @@ public final class Trainer implements AutoCloseable {
           "padding %d and cutout %d leave nothing of images of %dx%d; padding must be below %d and cutout at most that"
               .formatted(config.padding(), config.cutout(), images.height(), images.width(), side));
     }
+  }
+
+  private static long imageBytes(Dataset data) {
+    return (long) data.train().pixels().length + data.test().pixels().length;
   }
 
   private static Model model(Dataset data, TrainingConfig config) {
@@ -489,6 +494,7 @@ public final class Trainer implements AutoCloseable {
         onTrain.loss(),
         onTest.loss(),
         onTest.error(),
+        onTest.top5Error(),
         statistics.gainBoundHits(),
         statistics.boundShare(),
         statistics.flooredExamples(),
@@ -521,6 +527,7 @@ public final class Trainer implements AutoCloseable {
         last.epochsEquivalent(),
         last.trainLoss(),
         last.testError(),
+        last.testTop5Error(),
         best,
         sampler.effectiveIterations() / iteration,
         imagesPerSecond(),

@@ -61,6 +61,29 @@ class ModelCommandsTest {
     assertEquals("lenet5", result.get("model").asText());
     assertTrue(result.get("testTop5Error").asDouble() <= result.get("testError").asDouble());
     assertTrue(result.get("testLoss").asDouble() > 0);
+    assertEquals(summary.get("finalTop5Error"), result.get("testTop5Error"));
+  }
+
+  @Test
+  void evalTellsTheClassesApart() throws IOException {
+    Cli.Outcome outcome =
+        Cli.rais("eval", "--model-file", model.toString(), "--data", data.toString(), "--json");
+    JsonNode result = JSON.readTree(outcome.lastLine());
+    int[] counts = Datasets.load(data.toString(), null).test().classCounts(10);
+    JsonNode classes = result.get("classes");
+    assertEquals(10, classes.size());
+    double[] sums = new double[3];
+    for (int k = 0; k < 10; k++) {
+      JsonNode one = classes.get(k);
+      assertEquals("" + k, one.get("name").asText());
+      assertEquals(counts[k], one.get("images").asInt());
+      sums[0] += counts[k] * one.get("error").asDouble() / 200;
+      sums[1] += counts[k] * one.get("top5Error").asDouble() / 200;
+      sums[2] += counts[k] * one.get("loss").asDouble() / 200;
+    }
+    assertEquals(result.get("testError").asDouble(), sums[0], 1e-12);
+    assertEquals(result.get("testTop5Error").asDouble(), sums[1], 1e-12);
+    assertEquals(result.get("testLoss").asDouble(), sums[2], 1e-12);
   }
 
   @Test
@@ -70,6 +93,9 @@ class ModelCommandsTest {
     String error = Texts.percent(summary.get("finalTestError").asDouble());
     assertTrue(outcome.out().startsWith("test error   " + error + "\n"), outcome.out());
     assertTrue(outcome.out().contains("\ntop-5 error  "), outcome.out());
+    assertTrue(
+        outcome.out().contains("\n\nCLASS  NAME  IMAGES  ERROR    TOP-5 ERROR  LOSS\n0      0 "),
+        outcome.out());
     assertEquals("", outcome.err());
   }
 

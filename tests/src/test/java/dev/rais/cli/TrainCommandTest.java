@@ -42,6 +42,7 @@ class TrainCommandTest {
           "epochsEquivalent",
           "finalTrainLoss",
           "finalTestError",
+          "finalTop5Error",
           "bestTestError",
           "meanGainRatio",
           "imagesPerSecond",
@@ -60,6 +61,7 @@ class TrainCommandTest {
           "trainLoss",
           "testLoss",
           "testError",
+          "testTop5Error",
           "seconds");
 
   @TempDir static Path shared;

@@ -50,6 +50,11 @@ public class JavaBackend extends Backend {
   }
 
   @Override
+  public long availableMemory() {
+    return HostMemory.available();
+  }
+
+  @Override
   public String name() {
     return "cpu";
   }

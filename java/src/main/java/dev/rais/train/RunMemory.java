@@ -1,0 +1,72 @@
+package dev.rais.train;
+
+import dev.rais.nn.MemoryPlan;
+import dev.rais.nn.Mode;
+import dev.rais.nn.Model;
+import dev.rais.nn.TensorSpec;
+import java.util.Locale;
+
+/**
+ * What a training run keeps in memory, as planned before anything of it is allocated. What
+ * operations need for themselves comes on top; it is small beside activations.
+ *
+ * @param activations bytes of activations and their gradients, which share memory
+ * @param parameters bytes of parameters, gradients, velocities, the last good values and state
+ * @param images bytes of the training and test images
+ */
+public record RunMemory(long activations, long parameters, long images) {
+  /** Values, gradients, velocities, last good values. */
+  private static final int COPIES = 4;
+
+  /**
+   * Plans a run.
+   *
+   * @param batch examples m
+   * @param images bytes of the images, 0 where they do not matter
+   */
+  public static RunMemory of(Model model, int batch, long images) {
+    long parameters = COPIES * model.parameterCount();
+    long state = 2 * model.state().stream().mapToLong(TensorSpec::count).sum();
+    return new RunMemory(
+        MemoryPlan.of(model, batch, Mode.TRAINING).numBytes(),
+        Float.BYTES * (parameters + state),
+        images);
+  }
+
+  /** All of it. */
+  public long total() {
+    return activations + parameters + images;
+  }
+
+  /**
+   * Refuses a run that does not fit.
+   *
+   * @param available bytes that can be taken
+   * @throws IllegalArgumentException with the figures and the largest batch size that fits
+   */
+  static void require(long available, Model model, int batch, long images) {
+    RunMemory memory = of(model, batch, images);
+    if (memory.total() <= available) {
+      return;
+    }
+    long left = available - memory.parameters - memory.images;
+    int fits = MemoryPlan.within(left / Float.BYTES, model, batch, Mode.TRAINING).batch();
+    boolean none = of(model, fits, images).total() > available;
+    throw new IllegalArgumentException(
+        "batch-size %d needs %s (activations %s, parameters %s, images %s), but only %s are available; %s"
+            .formatted(
+                batch,
+                gigabytes(memory.total()),
+                gigabytes(memory.activations),
+                gigabytes(memory.parameters),
+                gigabytes(memory.images),
+                gigabytes(available),
+                none
+                    ? "not even a batch size of 1 fits: choose a smaller model"
+                    : "the largest batch size that fits is " + fits));
+  }
+
+  private static String gigabytes(long bytes) {
+    return String.format(Locale.ROOT, "%.2f GB", bytes / 1e9);
+  }
+}
