@@ -50,8 +50,13 @@ class ReadmeTest {
   @Test
   void everyLinkLeadsToAFile() throws IOException {
     for (String page :
-        List.of("README.md", "docs/dependencies.md", "docs/samplers.md", "docs/data.md")) {
-      Matcher links = Pattern.compile("]\\(([^)#:]+)\\)").matcher(read(page));
+        List.of(
+            "README.md",
+            "docs/dependencies.md",
+            "docs/samplers.md",
+            "docs/data.md",
+            "docs/extending.md")) {
+      Matcher links = Pattern.compile("]\\(([^)#:]+)(#[^)]*)?\\)").matcher(read(page));
       while (links.find()) {
         Path target = root.resolve(page).resolveSibling(links.group(1));
         assertTrue(Files.exists(target), page + " links to " + links.group(1));
@@ -72,6 +77,19 @@ class ReadmeTest {
       // The test looks at the sampler before it closes it.
       String loop = squeeze(blocks.group(1)).replaceAll("( })+$", "");
       assertTrue(loops.contains(loop), loop);
+    }
+    assertEquals(2, count);
+  }
+
+  @Test
+  void theExamplesOfExtensionsRun() throws IOException {
+    String test = squeeze(read("tests/src/test/java/dev/rais/ExtendingTest.java"));
+    Matcher blocks =
+        Pattern.compile("```java\n(.*?)```", Pattern.DOTALL).matcher(read("docs/extending.md"));
+    int count = 0;
+    for (; blocks.find(); count++) {
+      String example = squeeze(blocks.group(1));
+      assertTrue(test.contains(example), example);
     }
     assertEquals(2, count);
   }
