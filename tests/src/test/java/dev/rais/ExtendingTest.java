@@ -96,7 +96,7 @@ class ExtendingTest {
       TrainingConfig config =
           TrainingConfig.builder(data.name(), model.name(), "rais")
               .learningRate(0.1)
-              .epochs(2)
+              .epochs(4)
               .build();
       try (Trainer trainer = new Trainer(backend, data, config, model)) {
         Summary summary = trainer.run(new TrainingListener() {});

@@ -25,14 +25,22 @@ import picocli.CommandLine.Spec;
     description = "kills runs at random moments; resumed, they must end as if never interrupted",
     mixinStandardHelpOptions = true)
 final class KillSoak implements Callable<Integer> {
-  /** Each is killed several times before it may end; a few samplers, both ways to draw. */
+  /**
+   * Each is killed several times before it may end; a few samplers, both ways to draw, and a
+   * network that keeps more than its parameters.
+   */
   private static final List<List<String>> RUNS =
       List.of(
           List.of("--sampler", "rais"),
           List.of("--sampler", "rais", "--draw", "iid"),
+          List.of("--model", "resnet8", "--epochs", "1", "--augment", "standard"),
           List.of("--sampler", "infobatch"),
           List.of("--sampler", "uniform"),
           List.of("--sampler", "loshchilov"));
+
+  /** For what a run does not say. */
+  private static final List<List<String>> DEFAULTS =
+      List.of(List.of("--model", "mlp"), List.of("--epochs", "6"), List.of("--batch-size", "32"));
 
   private static final int KILLS_PER_RUN = 5;
 
@@ -131,8 +139,10 @@ final class KillSoak implements Callable<Integer> {
     List<String> arguments = new ArrayList<>(List.of("dev.rais.cli.Main", "train", how));
     arguments.add(out.toString());
     arguments.addAll(List.of("--checkpoint-every", "0.05", "--quiet"));
-    if (how.equals("--out")) {
-      arguments.addAll(List.of("--model", "mlp", "--epochs", "6", "--batch-size", "32"));
+    for (List<String> option : DEFAULTS) {
+      if (how.equals("--out") && !options.contains(option.getFirst())) {
+        arguments.addAll(option);
+      }
     }
     arguments.addAll(options);
     return new RaisProcess(folder.resolve("output"), List.of(), arguments);
