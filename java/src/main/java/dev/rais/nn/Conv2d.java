@@ -33,7 +33,7 @@ public record Conv2d(int channels, int kernel, int stride, int padding, boolean 
 
   private ConvolutionShape shape(int batch, Shape in) {
     return new ConvolutionShape(
-        batch, in.height(), in.width(), in.channels(), channels, kernel, stride, padding);
+        batch, in.height(), in.width(), in.channels(), channels, kernel, stride, padding, bias);
   }
 
   @Override

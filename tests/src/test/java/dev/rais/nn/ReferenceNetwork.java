@@ -3,6 +3,8 @@ package dev.rais.nn;
 import dev.rais.backend.ConvolutionShape;
 import dev.rais.backend.LinearShape;
 import dev.rais.backend.PoolShape;
+import dev.rais.random.Philox;
+import dev.rais.random.Streams;
 import dev.rais.reference.Reference;
 import java.util.ArrayList;
 import java.util.List;
@@ -86,32 +88,25 @@ final class ReferenceNetwork {
                   c.channels(),
                   c.kernel(),
                   c.stride(),
-                  c.padding()),
+                  c.padding(),
+                  c.bias()),
               x,
               w.getFirst(),
-              c.bias() ? w.getLast() : new double[c.channels()]);
+              c.bias() ? w.getLast() : null);
       case Dense d ->
           Reference.linear(new LinearShape(batch, in.size(), d.outputs()), x, w.get(0), w.get(1));
       case MaxPool2d m ->
           Reference.maxPool(
               new PoolShape(batch, in.height(), in.width(), in.channels(), m.kernel(), m.stride()),
               x);
-      case GlobalAveragePool _ -> average(x, in);
+      case GlobalAveragePool _ ->
+          Reference.globalAveragePool(batch, in.size() / in.channels(), in.channels(), x);
       case Relu _ -> Reference.relu(x);
       case AddRelu _ -> Reference.relu(sum(x, residual));
       case Dropout d -> mode == Mode.TRAINING ? dropped(x, d.rate(), index) : x;
       case BatchNorm2d b -> batchNorm(b, in.channels(), x, residual, w, state);
       default -> throw new IllegalArgumentException("no reference for " + at.layer());
     };
-  }
-
-  private double[] average(double[] x, Shape in) {
-    int channels = in.channels();
-    double[] y = new double[batch * channels];
-    for (int i = 0; i < x.length; i++) {
-      y[i / in.size() * channels + i % channels] += x[i] / (in.size() / channels);
-    }
-    return y;
   }
 
   private static double[] sum(double[] a, double[] b) {
@@ -123,7 +118,14 @@ final class ReferenceNetwork {
   }
 
   private double[] dropped(double[] x, float rate, int layer) {
-    throw new UnsupportedOperationException(rate + " " + layer + seed + iteration);
+    Philox philox = new Philox(seed, Streams.DROPOUT | layer << 8);
+    double[] y = new double[x.length];
+    for (int i = 0; i < x.length; i++) {
+      long two = i % 4 < 2 ? philox.bits(iteration, i / 4) : philox.highBits(iteration, i / 4);
+      long word = i % 2 == 0 ? two & 0xFFFFFFFFL : two >>> 32;
+      y[i] = word < Math.rint(rate * 0x1p32) ? 0 : x[i] / (1 - rate);
+    }
+    return y;
   }
 
   private double[] batchNorm(
