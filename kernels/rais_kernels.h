@@ -783,10 +783,13 @@ RAIS_API int32_t rais_batch_norm_forward_running(
 
 /*
  * Gradients of rais_batch_norm_forward. With dz = dy where y > 0, else 0 (RAIS_FUSION_NONE: dy),
- * and sums over all rows: dbeta     = sum of dz dgamma    = sum of dz xhat dx        = gamma /
- * sqrt(variance + epsilon) * (dz - w_js dbeta - w_js xhat dgamma) dresidual = dz dy already
- * contains the examples' weights. With RAIS_FUSION_RELU, y > 0 is found out from x, which takes
- * less time than reading y: gamma and beta must be those of forward.
+ * and sums over all rows:
+ *   dbeta     = sum of dz
+ *   dgamma    = sum of dz xhat
+ *   dx        = gamma / sqrt(variance + epsilon) * (dz - w_js dbeta - w_js xhat dgamma)
+ *   dresidual = dz
+ * dy already contains the examples' weights. With RAIS_FUSION_RELU, y > 0 is found out from x,
+ * which takes less time than reading y: gamma and beta must be those of forward.
  *
  * x, example_weights, gamma, beta   as for forward; beta is nullable unless RAIS_FUSION_RELU
  * y                                 what forward gave; nullable unless RAIS_FUSION_ADD_RELU

@@ -54,6 +54,11 @@ interface KernelCases {
           "rais_state_refresh",
           "rais_state_leaves",
           "rais_state_apply",
+          "rais_batch_norm_workspace_bytes",
+          "rais_batch_norm_forward",
+          "rais_batch_norm_forward_running",
+          "rais_batch_norm_backward",
+          "rais_batch_norm_backward_running",
           "rais_gain_init",
           "rais_gain");
 

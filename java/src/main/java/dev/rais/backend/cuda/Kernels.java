@@ -38,6 +38,15 @@ public final class Kernels {
   /** Bit of a correctness flag: the label's logit is among the five largest. */
   public static final int TOP_5 = 2;
 
+  /** What follows a batch normalisation: nothing. */
+  public static final int FUSION_NONE = 0;
+
+  /** What follows a batch normalisation: the rectifier. */
+  public static final int FUSION_RELU = 1;
+
+  /** What follows a batch normalisation: the sum with a residual and the rectifier. */
+  public static final int FUSION_ADD_RELU = 2;
+
   /** Place among an evaluation's counts: examples. */
   public static final int COUNT_EXAMPLES = 0;
 
@@ -132,6 +141,11 @@ public final class Kernels {
           new Function("rais_global_average_pool_backward", "i(p iiii pp)"),
           new Function("rais_evaluation_counts", "i(p ii ppp i ppp)"),
           new Function("rais_row_squared_norms", "i(p iii pp)"),
+          new Function("rais_batch_norm_workspace_bytes", "l(iiii)"),
+          new Function("rais_batch_norm_forward", "i(p iiiii f pppppppppp f p)"),
+          new Function("rais_batch_norm_forward_running", "i(p iiiii f ppppppp)"),
+          new Function("rais_batch_norm_backward", "i(p iiiii ppppppppppppp)"),
+          new Function("rais_batch_norm_backward_running", "i(p iiiii f pppppppppp)"),
           new Function("rais_squared_norm_workspace_bytes", "l(l)"),
           new Function("rais_squared_norm", "i(p l ppp)"),
           new Function("rais_linear_gradient_norms", "i(p iiiii ppp)"),

@@ -23,6 +23,11 @@ public final class LayerKernels {
   private final MethodHandle maxPoolBackward;
   private final MethodHandle globalAveragePool;
   private final MethodHandle globalAveragePoolBackward;
+  private final MethodHandle batchNormWorkspaceBytes;
+  private final MethodHandle batchNormForward;
+  private final MethodHandle batchNormForwardRunning;
+  private final MethodHandle batchNormBackward;
+  private final MethodHandle batchNormBackwardRunning;
 
   LayerKernels(Kernels kernels) {
     this.kernels = kernels;
@@ -39,6 +44,11 @@ public final class LayerKernels {
     maxPoolBackward = kernels.handle("rais_max_pool_backward");
     globalAveragePool = kernels.handle("rais_global_average_pool");
     globalAveragePoolBackward = kernels.handle("rais_global_average_pool_backward");
+    batchNormWorkspaceBytes = kernels.handle("rais_batch_norm_workspace_bytes");
+    batchNormForward = kernels.handle("rais_batch_norm_forward");
+    batchNormForwardRunning = kernels.handle("rais_batch_norm_forward_running");
+    batchNormBackward = kernels.handle("rais_batch_norm_backward");
+    batchNormBackwardRunning = kernels.handle("rais_batch_norm_backward_running");
   }
 
   /** Adds a bias to each channel, rectified or not. */
@@ -243,6 +253,197 @@ public final class LayerKernels {
           (int)
               globalAveragePoolBackward.invokeExact(
                   stream, batch, positions, channels, dtype, dy, dx));
+    } catch (Throwable e) {
+      throw Functions.rethrown(e);
+    }
+  }
+
+  /** Bytes of workspace that batch normalisation needs; 0 for sizes that are none. */
+  public long batchNormWorkspaceBytes(int batch, int positions, int channels, int dtype) {
+    try {
+      return (long) batchNormWorkspaceBytes.invokeExact(batch, positions, channels, dtype);
+    } catch (Throwable e) {
+      throw Functions.rethrown(e);
+    }
+  }
+
+  /** Batch normalisation with weighted statistics. */
+  public void batchNormForward(
+      MemorySegment stream,
+      int batch,
+      int positions,
+      int channels,
+      int dtype,
+      int fusion,
+      float epsilon,
+      MemorySegment x,
+      MemorySegment exampleWeights,
+      MemorySegment gamma,
+      MemorySegment beta,
+      MemorySegment residual,
+      MemorySegment y,
+      MemorySegment mean,
+      MemorySegment inverseDeviation,
+      MemorySegment runningMean,
+      MemorySegment runningVariance,
+      float momentum,
+      MemorySegment workspace) {
+    try {
+      kernels.check(
+          (int)
+              batchNormForward.invokeExact(
+                  stream,
+                  batch,
+                  positions,
+                  channels,
+                  dtype,
+                  fusion,
+                  epsilon,
+                  x,
+                  exampleWeights,
+                  gamma,
+                  beta,
+                  residual,
+                  y,
+                  mean,
+                  inverseDeviation,
+                  runningMean,
+                  runningVariance,
+                  momentum,
+                  workspace));
+    } catch (Throwable e) {
+      throw Functions.rethrown(e);
+    }
+  }
+
+  /** Batch normalisation with running statistics. */
+  public void batchNormForwardRunning(
+      MemorySegment stream,
+      int batch,
+      int positions,
+      int channels,
+      int dtype,
+      int fusion,
+      float epsilon,
+      MemorySegment x,
+      MemorySegment gamma,
+      MemorySegment beta,
+      MemorySegment runningMean,
+      MemorySegment runningVariance,
+      MemorySegment residual,
+      MemorySegment y) {
+    try {
+      kernels.check(
+          (int)
+              batchNormForwardRunning.invokeExact(
+                  stream,
+                  batch,
+                  positions,
+                  channels,
+                  dtype,
+                  fusion,
+                  epsilon,
+                  x,
+                  gamma,
+                  beta,
+                  runningMean,
+                  runningVariance,
+                  residual,
+                  y));
+    } catch (Throwable e) {
+      throw Functions.rethrown(e);
+    }
+  }
+
+  /** The gradients of {@link #batchNormForward}. */
+  public void batchNormBackward(
+      MemorySegment stream,
+      int batch,
+      int positions,
+      int channels,
+      int dtype,
+      int fusion,
+      MemorySegment x,
+      MemorySegment y,
+      MemorySegment dy,
+      MemorySegment exampleWeights,
+      MemorySegment gamma,
+      MemorySegment beta,
+      MemorySegment mean,
+      MemorySegment inverseDeviation,
+      MemorySegment dx,
+      MemorySegment dgamma,
+      MemorySegment dbeta,
+      MemorySegment dresidual,
+      MemorySegment workspace) {
+    try {
+      kernels.check(
+          (int)
+              batchNormBackward.invokeExact(
+                  stream,
+                  batch,
+                  positions,
+                  channels,
+                  dtype,
+                  fusion,
+                  x,
+                  y,
+                  dy,
+                  exampleWeights,
+                  gamma,
+                  beta,
+                  mean,
+                  inverseDeviation,
+                  dx,
+                  dgamma,
+                  dbeta,
+                  dresidual,
+                  workspace));
+    } catch (Throwable e) {
+      throw Functions.rethrown(e);
+    }
+  }
+
+  /** The gradients of {@link #batchNormForwardRunning}, and their norms. */
+  public void batchNormBackwardRunning(
+      MemorySegment stream,
+      int batch,
+      int positions,
+      int channels,
+      int dtype,
+      int fusion,
+      float epsilon,
+      MemorySegment x,
+      MemorySegment y,
+      MemorySegment dy,
+      MemorySegment gamma,
+      MemorySegment beta,
+      MemorySegment runningMean,
+      MemorySegment runningVariance,
+      MemorySegment dx,
+      MemorySegment dresidual,
+      MemorySegment squaredNorms) {
+    try {
+      kernels.check(
+          (int)
+              batchNormBackwardRunning.invokeExact(
+                  stream,
+                  batch,
+                  positions,
+                  channels,
+                  dtype,
+                  fusion,
+                  epsilon,
+                  x,
+                  y,
+                  dy,
+                  gamma,
+                  beta,
+                  runningMean,
+                  runningVariance,
+                  dx,
+                  dresidual,
+                  squaredNorms));
     } catch (Throwable e) {
       throw Functions.rethrown(e);
     }
