@@ -1,0 +1,22 @@
+# kernel_bench: checks and times the kernels on a GPU. The same program on the CPU shows that it
+# works. Beside the library, which it looks for there.
+file(GLOB bench_sources CONFIGURE_DEPENDS ${tests}/bench/*_bench.cpp)
+list(APPEND bench_sources ${tests}/bench/bench.cpp ${tests}/bench/benches.cpp ${tests}/bench/main.cpp)
+
+if(RAIS_HOST)
+  add_executable(kernel_bench_host ${bench_sources} ${tests}/bench/device_host.cpp)
+  target_link_libraries(kernel_bench_host PRIVATE rais_kernels_host)
+  set(bench kernel_bench_host)
+else()
+  find_package(CUDAToolkit REQUIRED)
+  add_executable(kernel_bench ${bench_sources} ${tests}/bench/device_cuda.cpp)
+  target_link_libraries(kernel_bench PRIVATE rais_kernels CUDA::cudart_static)
+  set(bench kernel_bench)
+endif()
+target_include_directories(${bench} PRIVATE ${kernels})
+target_compile_options(${bench} PRIVATE -Wall -Wextra -Werror -ffp-contract=off)
+target_link_options(${bench} PRIVATE -static-libstdc++ -static-libgcc)
+set_target_properties(${bench} PROPERTIES
+  RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/.."
+  BUILD_WITH_INSTALL_RPATH ON
+  INSTALL_RPATH "$ORIGIN")
