@@ -459,6 +459,16 @@ public final class Trainer implements AutoCloseable {
         imagesPerSecond());
   }
 
+  /** Wall-clock time of all steps so far, without evaluations. */
+  public double trainingSeconds() {
+    return trainingNanos / 1e9;
+  }
+
+  /** Those of the training seconds in which nothing was computed for want of input. */
+  public double inputIdleSeconds() {
+    return inputNanos() / 1e9;
+  }
+
   private long inputNanos() {
     return earlierInputNanos + inputs.waitedNanos();
   }

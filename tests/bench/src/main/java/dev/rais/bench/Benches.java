@@ -2,6 +2,7 @@ package dev.rais.bench;
 
 import dev.rais.bench.draws.DrawsBench;
 import dev.rais.bench.ops.OpsBench;
+import dev.rais.bench.overhead.OverheadBench;
 import dev.rais.bench.peers.PeersBench;
 import dev.rais.bench.peers.SelfBench;
 import dev.rais.bench.sampler.SamplerBench;
@@ -17,6 +18,7 @@ final class Benches {
     return List.of(
         new PeersBench(), //
         new SelfBench(),
+        new OverheadBench(),
         new OpsBench(),
         new DrawsBench(),
         new SamplerBench(),

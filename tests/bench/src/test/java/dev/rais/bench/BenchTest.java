@@ -62,6 +62,25 @@ class BenchTest {
   }
 
   @Test
+  void whatRaisAddsToAStepIsOneObjectOnTheLastLine() throws Exception {
+    String arguments =
+        "overhead --model lenet5 --batch 16 --examples 128 --rounds 2 --seconds 0.01 --threads 1";
+    assertEquals(0, run((arguments + " --json").split(" ")), err::toString);
+    JsonNode json = new ObjectMapper().readTree(out.toString().lines().toList().getLast());
+    assertEquals("overhead", json.get("bench").asText());
+    assertEquals(8, json.get("steps").asInt(), "two rounds of half the examples");
+    assertEquals(2, json.get("refreshes").asInt(), "a set was trained in each");
+    assertTrue(json.get("stepRatioRaisToUniform").asDouble() > 0);
+    for (String share : new String[] {"inputIdleShare", "uniformInputIdleShare"}) {
+      double value = json.get(share).asDouble();
+      assertTrue(value > 0 && value < 1, share + " " + value);
+    }
+    double lower = json.get("lowerQuartileOfRatios").asDouble();
+    double median = json.get("medianOfRatios").asDouble();
+    assertTrue(lower <= median && median <= json.get("upperQuartileOfRatios").asDouble());
+  }
+
+  @Test
   void theSamplersCostsAreOneObjectOnTheLastLine() throws Exception {
     assertEquals(0, run("sampler --quick --sizes 1000,20000 --json".split(" ")));
     JsonNode json = new ObjectMapper().readTree(out.toString().lines().toList().getLast());

@@ -16,8 +16,9 @@ interface Conductor {
    * @param steps minibatches trained
    * @param seconds wall-clock time of all of them
    * @param loss training loss at their end
+   * @param weightedSteps minibatches so far, of all there were, that were not drawn uniformly
    */
-  record Ran(int steps, double seconds, double loss) {}
+  record Ran(int steps, double seconds, double loss, long weightedSteps) {}
 
   /** The run is about to begin. */
   void ready(Ready ready);

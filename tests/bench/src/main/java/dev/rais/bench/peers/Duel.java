@@ -1,6 +1,7 @@
 package dev.rais.bench.peers;
 
 import dev.rais.bench.BenchException;
+import dev.rais.bench.Quantiles;
 import java.util.Arrays;
 import java.util.Locale;
 import java.util.function.Consumer;
@@ -33,6 +34,7 @@ final class Duel {
    * @param firstLoss loss of its first minibatch
    * @param earlyLoss loss after {@link #FIRST_STEPS} more, before the warm-up
    * @param lastLoss loss at the end
+   * @param weightedShare share of the steps since the warm-up that were not drawn uniformly
    * @param peakRssMiB largest resident set, null where unknown
    * @param idleShare cores in use while the other side trained: near 0, or it stole time
    */
@@ -42,10 +44,11 @@ final class Duel {
       double firstLoss,
       double earlyLoss,
       double lastLoss,
+      double weightedShare,
       Long peakRssMiB,
       double idleShare) {
     double median() {
-      return Duel.median(imagesPerSecond);
+      return Quantiles.median(imagesPerSecond);
     }
   }
 
@@ -59,7 +62,7 @@ final class Duel {
     double medianOfRatios() {
       double[] ratios = new double[first.imagesPerSecond.length];
       Arrays.setAll(ratios, i -> first.imagesPerSecond[i] / second.imagesPerSecond[i]);
-      return Duel.median(ratios);
+      return Quantiles.median(ratios);
     }
   }
 
@@ -71,6 +74,9 @@ final class Duel {
     final double earlyLoss;
     double loss;
     int steps = FIRST_STEPS;
+    long weightedSteps;
+    long weightedBefore;
+    long measuredSteps;
     double idleSeconds;
     double waitedSeconds;
 
@@ -85,6 +91,8 @@ final class Duel {
     double train() {
       Conductor.Ran ran = worker.run(steps);
       loss = ran.loss();
+      weightedSteps = ran.weightedSteps();
+      measuredSteps += ran.steps();
       if (!Double.isFinite(loss)) {
         throw new BenchException(ready.engine() + ": the loss became " + loss);
       }
@@ -95,6 +103,12 @@ final class Duel {
       steps = (int) Math.max(1, Math.round(plan.seconds * imagesPerSecond / batch));
     }
 
+    /** Ends the warm-up. */
+    void beginMeasuring() {
+      weightedBefore = weightedSteps;
+      measuredSteps = 0;
+    }
+
     Score score() {
       return new Score(
           ready,
@@ -102,6 +116,7 @@ final class Duel {
           firstLoss,
           earlyLoss,
           loss,
+          (double) (weightedSteps - weightedBefore) / measuredSteps,
           worker.peakRssMiB(),
           idleSeconds / waitedSeconds);
     }
@@ -136,6 +151,14 @@ final class Duel {
       first.adapt(first.train());
       second.adapt(second.train());
     }
+    if (workload.becomesWeighted() && first.weightedSteps == 0) {
+      progress.accept("going on until RAIS weights examples, after about an epoch and a quarter");
+      while (first.weightedSteps == 0) {
+        first.train();
+      }
+    }
+    first.beginMeasuring();
+    second.beginMeasuring();
     for (int i = 0; i < plan.rounds; i++) {
       if (i % 2 == 0) {
         first.speeds[i] = measure(first, second);
@@ -189,7 +212,7 @@ final class Duel {
     }
     boolean alike =
         near(first.firstLoss, second.firstLoss) && near(first.earlyLoss, second.earlyLoss);
-    if (!alike && workload.drawsShuffledEpochs()) {
+    if (!alike && workload.beginsWithShuffledEpochs()) {
       throw new BenchException(
           "the sides do not train alike: the first losses are %.4f and %.4f, %d steps later %.4f and %.4f"
               .formatted(
@@ -211,12 +234,5 @@ final class Duel {
 
   private static boolean near(double a, double b) {
     return Math.abs(a - b) <= LOSS_TOLERANCE * Math.abs(b);
-  }
-
-  static double median(double[] values) {
-    double[] sorted = values.clone();
-    Arrays.sort(sorted);
-    int n = sorted.length;
-    return (sorted[(n - 1) / 2] + sorted[n / 2]) / 2;
   }
 }

@@ -5,7 +5,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 
 /** Processor time that the whole machine has spent, as Linux tells it. */
-final class MachineLoad {
+public final class MachineLoad {
   private static final Path STAT = Path.of("/proc/stat");
 
   /** Linux counts in hundredths of a second, whatever its timer does. */
@@ -20,7 +20,7 @@ final class MachineLoad {
   private MachineLoad() {}
 
   /** Seconds of all cores since the start, without idling; NaN where the system does not tell. */
-  static double busySeconds() {
+  public static double busySeconds() {
     try {
       String[] columns = Files.readAllLines(STAT).getFirst().split(" +");
       long ticks = 0;

@@ -1,6 +1,7 @@
 package dev.rais.bench.peers;
 
 import java.util.function.DoubleSupplier;
+import java.util.function.LongSupplier;
 
 /**
  * Stands inside a training loop, which never ends by itself, and measures it: the loop calls {@link
@@ -18,12 +19,17 @@ final class Pacer {
   }
 
   private final Conductor conductor;
+  private final LongSupplier weightedSteps;
   private int asked;
   private int left;
   private long start;
 
-  Pacer(Conductor conductor) {
+  /**
+   * @param weightedSteps tells how many minibatches were not drawn uniformly so far
+   */
+  Pacer(Conductor conductor, LongSupplier weightedSteps) {
     this.conductor = conductor;
+    this.weightedSteps = weightedSteps;
   }
 
   /** Waits for the first steps to be wanted. */
@@ -45,7 +51,8 @@ final class Pacer {
     left--;
     if (left == 0) {
       double seconds = (System.nanoTime() - start) / 1e9;
-      conductor.ran(new Conductor.Ran(asked, seconds, loss.getAsDouble()));
+      conductor.ran(
+          new Conductor.Ran(asked, seconds, loss.getAsDouble(), weightedSteps.getAsLong()));
       begin();
     }
   }

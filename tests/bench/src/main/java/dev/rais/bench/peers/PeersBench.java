@@ -47,6 +47,7 @@ public final class PeersBench implements Bench {
       Long djlPeakRssMiB,
       double raisLoss,
       double djlLoss,
+      double raisWeightedShare,
       double raisIdleShare,
       double djlIdleShare,
       Double otherLoad,
@@ -77,6 +78,7 @@ public final class PeersBench implements Bench {
           djl.peakRssMiB(),
           rais.lastLoss(),
           djl.lastLoss(),
+          rais.weightedShare(),
           rais.idleShare(),
           djl.idleShare(),
           Double.isNaN(outcome.otherLoad()) ? null : Double.valueOf(outcome.otherLoad()),
@@ -89,6 +91,7 @@ public final class PeersBench implements Bench {
 
   @Spec private CommandSpec spec;
   @Mixin private WorkloadOptions options;
+  @Mixin private SamplerOption sampler;
 
   @Option(
       names = "--warmup",
@@ -126,7 +129,7 @@ public final class PeersBench implements Bench {
     options.require(rounds >= 1, "--rounds must be at least 1, not " + rounds);
     options.require(
         seconds > 0 && seconds <= 600, "--seconds must be above 0 and at most 600, not " + seconds);
-    Workload workload = options.workload();
+    Workload workload = options.workload(sampler.name());
     Duel.Plan plan = new Duel.Plan(warmup, rounds, seconds);
     PrintWriter err = spec.commandLine().getErr();
     Duel.Outcome outcome;
@@ -137,6 +140,13 @@ public final class PeersBench implements Bench {
     }
     requireLearning("RAIS", outcome.first());
     requireLearning("DJL", outcome.second());
+    if (workload.becomesWeighted() && outcome.first().weightedShare() < 1) {
+      err.printf(
+          Locale.ROOT,
+          "warning: only %.0f %% of the minibatches were weighted; as importance sampling did not"
+              + " pay, the others were drawn uniformly%n",
+          100 * outcome.first().weightedShare());
+    }
     warnOfSpinning("RAIS", outcome.first(), err);
     warnOfSpinning("DJL", outcome.second(), err);
     if (outcome.otherLoad() > OTHER_LIMIT) {

@@ -1,6 +1,7 @@
 package dev.rais.bench.peers;
 
 import dev.rais.bench.Bench;
+import dev.rais.bench.Quantiles;
 import java.io.PrintWriter;
 import java.util.Locale;
 import picocli.CommandLine.Command;
@@ -32,6 +33,7 @@ public final class SelfBench implements Bench {
 
   @Spec private CommandSpec spec;
   @Mixin private WorkloadOptions options;
+  @Mixin private SamplerOption sampler;
 
   @Option(
       names = "--steps",
@@ -51,7 +53,7 @@ public final class SelfBench implements Bench {
   public Integer call() {
     options.require(steps >= 1, "--steps must be at least 1, not " + steps);
     options.require(rounds >= 1, "--rounds must be at least 1, not " + rounds);
-    Workload workload = options.workload();
+    Workload workload = options.workload(sampler.name());
     PrintWriter out = spec.commandLine().getOut();
     PrintWriter err = spec.commandLine().getErr();
     Script script = new Script(workload.batch(), err);
@@ -65,7 +67,7 @@ public final class SelfBench implements Bench {
             workload.threads(),
             rounds,
             steps,
-            Duel.median(script.speeds),
+            Quantiles.median(script.speeds),
             script.firstLoss,
             script.lastLoss,
             script.ready.parameters(),

@@ -2,6 +2,8 @@ package dev.rais.bench.peers;
 
 import dev.rais.data.Dataset;
 import dev.rais.data.ImageSet;
+import dev.rais.nn.Schedule;
+import dev.rais.train.TrainingConfig;
 import java.util.List;
 import java.util.SplittableRandom;
 import java.util.stream.IntStream;
@@ -20,7 +22,7 @@ import java.util.stream.IntStream;
  * @param threads threads to compute with
  * @param seed of the data, the initial values and the draws
  */
-record Workload(
+public record Workload(
     String model,
     int height,
     int width,
@@ -40,11 +42,26 @@ record Workload(
 
   private static final int TEST_EXAMPLES = 16;
 
+  /** Epochs of the schedule, a tenth of which is more than a benchmark ever trains. */
+  private static final double ENDLESS = 1e6;
+
   private static final int CELL = 4;
 
-  /** The model on images of MNIST's shape. */
-  static Workload of(String model, int examples, int batch, String sampler, int threads) {
-    return new Workload(model, 28, 28, 1, 10, examples, batch, sampler, threads, 1);
+  /** Images of the default data set: enough for a fraction of an epoch to be the rule. */
+  static int examples(String model) {
+    // Few for the larger networks: RAIS weights nothing before an epoch is over.
+    return isResidual(model) ? 10_000 : 60_000;
+  }
+
+  private static boolean isResidual(String model) {
+    return model.startsWith("resnet");
+  }
+
+  /** The model on images of CIFAR's shape if it is a residual network, else of MNIST's. */
+  public static Workload of(String model, int examples, int batch, String sampler, int threads) {
+    return isResidual(model)
+        ? new Workload(model, 32, 32, 3, 10, examples, batch, sampler, threads, 1)
+        : new Workload(model, 28, 28, 1, 10, examples, batch, sampler, threads, 1);
   }
 
   /**
@@ -52,7 +69,7 @@ record Workload(
    * #CELL} cells of random brightness, some of them the class's own, under a third of noise. Pure
    * noise would drive most units into silence within a few steps.
    */
-  Dataset dataset() {
+  public Dataset dataset() {
     SplittableRandom random = new SplittableRandom(seed);
     int rows = (height + CELL - 1) / CELL;
     int columns = (width + CELL - 1) / CELL;
@@ -83,9 +100,31 @@ record Workload(
     return new Dataset("random", train, test, names);
   }
 
-  /** Whether this library draws as the others do. */
-  boolean drawsShuffledEpochs() {
-    return sampler.equals("uniform");
+  /** How this library trains it: a schedule so long that no evaluation falls into a run. */
+  public TrainingConfig config() {
+    return TrainingConfig.builder("random", model, sampler)
+        .epochs(ENDLESS)
+        .evalEvery(ENDLESS)
+        .batchSize(batch)
+        .learningRate(LEARNING_RATE)
+        .momentum(MOMENTUM)
+        .weightDecay(WEIGHT_DECAY)
+        .schedule(Schedule.CONSTANT)
+        .seed(seed)
+        .build();
+  }
+
+  /**
+   * Whether this library draws as the others do for a first epoch at least: RAIS does until its set
+   * is trained.
+   */
+  boolean beginsWithShuffledEpochs() {
+    return sampler.equals("uniform") || sampler.equals("rais");
+  }
+
+  /** Whether the sampler is one that in time draws some examples more often than others. */
+  boolean becomesWeighted() {
+    return sampler.equals("rais");
   }
 
   private static int[] cells(int count, SplittableRandom random) {

@@ -9,8 +9,8 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
-/** The options that say what is trained. */
-final class WorkloadOptions {
+/** The options that say what is trained, all but the sampler. */
+public final class WorkloadOptions {
   @Spec(Spec.Target.MIXEE)
   private CommandSpec command;
 
@@ -29,13 +29,6 @@ final class WorkloadOptions {
   private int batch;
 
   @Option(
-      names = "--sampler",
-      paramLabel = "NAME",
-      defaultValue = "uniform",
-      description = "our sampler; peers draw shuffled epochs (default ${DEFAULT-VALUE})")
-  private String sampler;
-
-  @Option(
       names = "--threads",
       paramLabel = "N",
       description = "threads to compute with (default all cores)")
@@ -44,29 +37,36 @@ final class WorkloadOptions {
   @Option(
       names = "--examples",
       paramLabel = "N",
-      defaultValue = "60000",
-      description = "images of the data set (default ${DEFAULT-VALUE})")
-  private int examples;
+      description = "images of the data set (default 60000; of residual networks 10000)")
+  private Integer examples;
 
   @Option(names = "--json", description = "print one JSON object instead of a table")
   private boolean json;
 
-  boolean json() {
+  /** Whether one JSON object is wanted. */
+  public boolean json() {
     return json;
   }
 
-  Workload workload() {
+  /**
+   * The workload, once all options were found right.
+   *
+   * @param sampler how this library draws
+   */
+  public Workload workload(String sampler) {
     requireName("model", model, Models.names());
     requireName("sampler", sampler, Samplers.names());
     require(batch >= 1, "--batch must be at least 1, not " + batch);
     require(threads >= 1, "--threads must be at least 1, not " + threads);
+    int count = examples == null ? Workload.examples(model) : examples;
     require(
-        examples >= batch,
-        "--examples must be at least --batch, but " + examples + " is less than " + batch);
-    return Workload.of(model, examples, batch, sampler, threads);
+        count >= batch,
+        "--examples must be at least --batch, but " + count + " is less than " + batch);
+    return Workload.of(model, count, batch, sampler, threads);
   }
 
-  void require(boolean holds, String message) {
+  /** Wrong usage, said with this message, where a rule does not hold. */
+  public void require(boolean holds, String message) {
     if (!holds) {
       throw new ParameterException(command.commandLine(), message);
     }

@@ -12,6 +12,7 @@ import dev.rais.nn.Models;
 import dev.rais.nn.Network;
 import dev.rais.nn.Shape;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 
 /** Gives DJL's network the initial values of ours, so that both must show the same losses. */
@@ -41,12 +42,9 @@ final class DjlValues {
   /** The input shape of the layer that each parameter belongs to. */
   private static List<Shape> parameterInputs(Model model) {
     List<Shape> inputs = new ArrayList<>();
-    Shape shape = model.input();
     for (Model.NamedLayer layer : model.layers()) {
-      for (int i = layer.layer().parameters(shape).size(); i > 0; i--) {
-        inputs.add(shape);
-      }
-      shape = layer.layer().outputShape(shape);
+      int count = layer.layer().parameters(layer.inputShape()).size();
+      inputs.addAll(Collections.nCopies(count, layer.inputShape()));
     }
     return inputs;
   }

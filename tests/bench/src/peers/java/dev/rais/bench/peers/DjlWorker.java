@@ -135,7 +135,7 @@ final class DjlWorker implements AutoCloseable {
                 + workload.threads()
                 + (workload.threads() == 1 ? " thread" : " threads"),
             parameters));
-    Pacer pacer = new Pacer(conductor);
+    Pacer pacer = new Pacer(conductor, () -> 0);
     pacer.begin();
     while (true) {
       step();

@@ -74,10 +74,4 @@ class DuelTest {
           "the process of a side ended with exit code 3; its messages are above", e.getMessage());
     }
   }
-
-  @Test
-  void theMedianIsTheMiddleOrTheMeanOfTheMiddleTwo() {
-    assertEquals(2, Duel.median(new double[] {3, 1, 2}));
-    assertEquals(2.5, Duel.median(new double[] {4, 1, 3, 2}));
-  }
 }
