@@ -119,8 +119,7 @@ final class SoftmaxXentCases implements KernelCases {
     Setup setup = new Setup(rows, classes);
     setup.dtype = dtype;
     change.apply(setup);
-    String name =
-        "m %d, K %d, %s, %s".formatted(rows, classes, dtype == FLOAT32 ? "fp32" : "bf16", kind);
+    String name = "m %d, K %d, %s, %s".formatted(rows, classes, Trial.nameOf(dtype), kind);
     cases.add(new Case(FUNCTION, name, t -> isTheDefinition(t, setup)));
   }
 

@@ -163,6 +163,21 @@ final class Trial implements AutoCloseable {
     return stored;
   }
 
+  /** What the kernel stores of a float in a type. */
+  static float rounded(int dtype, float value) {
+    return dtype == Kernels.BFLOAT16 ? Bfloat16.rounded(value) : value;
+  }
+
+  /** {@code fp32} or {@code bf16}, for names of cases. */
+  static String nameOf(int dtype) {
+    return dtype == Kernels.BFLOAT16 ? "bf16" : "fp32";
+  }
+
+  /** The relative error of storing a number in a type. */
+  static double precision(int dtype) {
+    return dtype == Kernels.BFLOAT16 ? 0x1p-8 : 0x1p-24;
+  }
+
   /** The pointer of an operand, or a null pointer without one. */
   static MemorySegment at(Operand operand) {
     return operand == null ? MemorySegment.NULL : operand.at();
@@ -205,6 +220,11 @@ final class Trial implements AutoCloseable {
                 .formatted(message(operand, i), found[i], expected[i], error, bounds[i]));
       }
     }
+  }
+
+  /** Requires numbers, up to the sign of zero; NaN where NaN is expected. */
+  void exactly(Operand operand, double[] expected) {
+    close(operand, expected, new double[expected.length]);
   }
 
   /** Requires the bits of floats. */
