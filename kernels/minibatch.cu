@@ -20,7 +20,8 @@ __device__ __forceinline__ bool isRetired(const uint32_t* retired, int64_t i) {
 
 // Fills indices[from, count) with the candidates at places position, position + 1, ... that are
 // not negative, in this order, as far as end; returns the place behind the last one that was used.
-// By all threads of a block of kTakeThreads.
+// By all threads of a block of kTakeThreads, which wait for one another once and more if there is a
+// candidate.
 template <class Candidate>
 __device__ int64_t takeInOrder(int64_t position, int64_t end, int32_t from, int32_t count,
                                int32_t* indices, int32_t* filled, Candidate candidate) {
@@ -66,7 +67,6 @@ __global__ void __launch_bounds__(kTakeThreads)
               int64_t* position, int32_t count, int32_t* filled, int32_t* indices) {
   int64_t place = *position;
   int32_t from = *filled;
-  __syncthreads();  // all threads have read both
   int64_t begin = place < 0 ? 0 : place;
   from = max(from, 0);
   int64_t end = takeInOrder(begin, roundSize, from, count, indices, &from, [=](int64_t k) {
@@ -89,7 +89,6 @@ __global__ void __launch_bounds__(kTakeThreads)
   int empty = 0;
   while (from < count && empty < 2) {
     int64_t epoch = place / size;
-    __syncthreads();  // all threads are done with the order before, and have read the position
     if (threadIdx.x == 0) {
       order = feistel(size, seed, epoch, stream);
     }

@@ -122,7 +122,7 @@ __device__ void addRecords(const State& state, int32_t count, const float* featu
   if (threadIdx.x == 0) {
     revisits = 0;
   }
-  __syncthreads();  // the count starts at 0
+  __syncthreads();  // the count starts at 0, and features that were just made are there
   int64_t written = state.totals[RAIS_TOTAL_WRITTEN];
   int64_t filled = written < state.records ? written : state.records;
   auto column = [&](int k) { return state.ring + int64_t{k} * state.records; };
@@ -273,7 +273,6 @@ __global__ void __launch_bounds__(kObserveThreads)
     for (int32_t j = threadIdx.x; j < count; j += blockDim.x) {
       writeFeatures(examples, state.frozen, indices[j], features + int64_t{RAIS_FEATURES} * j);
     }
-    __syncthreads();  // the records are made of these, and the history changes next
   }
   addRecords(state, count, features, norms, weights);
   if (deferring) {
@@ -286,7 +285,6 @@ __global__ void __launch_bounds__(kObserveThreads)
 __global__ void __launch_bounds__(kObserveThreads) visitDeferred(Examples examples, State state) {
   RAIS_SHARED(uint64_t[kChunk], keys);
   int64_t waiting = state.totals[RAIS_TOTAL_DEFERRED];
-  __syncthreads();  // all threads have read how many wait
   if (waiting > 0) {
     visit(examples, state, static_cast<int32_t>(waiting), state.deferredIndices,
           state.deferredNorms, keys);

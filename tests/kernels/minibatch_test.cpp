@@ -47,7 +47,7 @@ void roundsPassOverWhatIsRetired(int roundSize, int m, double share) {
   for (size_t k = 0; k < slots.count(); k++) {
     slots[k] = random.below(500);
     if (k % 97 == 13) {
-      slots[k] = k % 2 == 0 ? -1 : 500;  // none of the tree: as if retired
+      slots[k] = k % 2 == 0 ? -1 : 1 << 30;  // none of the tree: as if retired
     } else if (tree.leaves[static_cast<size_t>(slots[k])] > 0) {
       expected.push_back(slots[k]);
     }

@@ -131,6 +131,7 @@ struct Reference {
         examples(static_cast<size_t>(d.s.n)),
         means(static_cast<size_t>(d.s.classes), NAN),
         frozen(static_cast<size_t>(1 + d.s.classes)),
+        terms(static_cast<size_t>(8 + 2 * d.s.classes)),
         meanFeatures(RAIS_FEATURES),
         ring(static_cast<size_t>(d.s.records)) {}
 
@@ -318,6 +319,7 @@ struct Reference {
       CHECK_EQUAL(bitsOf(batch[k]), 0);
     }
     CHECK(std::memcmp(d.part<float>(RAIS_STATE_FROZEN), frozen.data(), 4 * frozen.size()) == 0);
+    CHECK(std::memcmp(d.part<float>(RAIS_STATE_TERMS), terms.data(), 4 * terms.size()) == 0);
     const auto* columns = d.part<float>(RAIS_STATE_RING);
     for (size_t at = 0; at < std::min(ring.size(), static_cast<size_t>(written)); at++) {
       for (size_t k = 0; k < RAIS_FEATURES; k++) {
@@ -370,6 +372,14 @@ void isTheDefinition(const Sizes& s) {
       r.features(indices[j], &expected[RAIS_FEATURES * j]);
     }
     CHECK(std::memcmp(features.data(), expected.data(), 4 * expected.size()) == 0);
+    if (t == 2 || t == 7) {
+      // Another minibatch was drawn after this one and is observed before.
+      std::vector<float> others(features.data(), features.data() + features.count());
+      Buffer<float> deviceOthers(others, "others");
+      d.observe(indices, weights, norms, deviceOthers);
+      r.observe(indices, weights, norms, others);
+      norms[0] += 1;
+    }
     d.observe(indices, weights, norms, features);
     r.observe(indices, weights, norms, expected);
     CHECK(std::memcmp(features.data(), expected.data(), 4 * expected.size()) == 0);
@@ -392,7 +402,10 @@ void isTheDefinition(const Sizes& s) {
       auto* set = d.part<double>(RAIS_STATE_SET);
       for (int k = 0; k < 13; k++) {
         set[k] = random.below(3) == 0 ? 0 : random.between(0, k == 12 ? 0.01 : 1);
+        // Once of the last norm alone: 0 for some, which the floor raises.
+        set[k] = t == 3 && k % 6 != 2 ? 0 : set[k];
       }
+      set[2] += t == 3 ? 1 : 0;
       d.refresh();
       r.refresh(set, mf);
       CHECK(std::memcmp(d.part<float>(RAIS_STATE_NEXT_TERMS), r.nextTerms.data(),
@@ -400,6 +413,12 @@ void isTheDefinition(const Sizes& s) {
       d.leaves(leaves);
       for (int i = 0; i < s.n; i++) {
         CHECK_EQUAL(bitsOf(leaves[static_cast<size_t>(i)]), bitsOf(r.leaf(i, r.nextTerms, true)));
+      }
+      if (t == 6) {  // the terms in force are those before
+        d.values(indices, values);
+        for (size_t j = 0; j < m; j++) {
+          CHECK_EQUAL(bitsOf(values[j]), bitsOf(r.leaf(indices[j], r.terms, false)));
+        }
       }
       d.apply();
       r.frozen = r.nextFrozen;
@@ -419,6 +438,7 @@ void isTheDefinition(const Sizes& s) {
   CHECK_EQUAL(d.total(RAIS_TOTAL_DEFERRED), -1);
   CHECK_EQUAL(d.total(RAIS_TOTAL_LOST), 0);
   CHECK_EQUAL(d.total(RAIS_TOTAL_REFUSED), 0);
+  CHECK(r.floored > 0 || s.n < 33);
 }
 
 // Floats from the smallest to the largest come and go; the sums stay exact.
@@ -493,7 +513,7 @@ void badMinibatchesTeachNothing() {
     isRefused();
     weights[0] = 2;
   }
-  for (int32_t bad : {-1, 50, 40, 41}) {
+  for (int32_t bad : {-1, 50, 1 << 30, INT32_MIN, 40, 41}) {
     indices[2] = bad;
     isRefused();
     indices[2] = 3;
@@ -522,28 +542,36 @@ void badMinibatchesTeachNothing() {
 
 void visitsWithoutRoomAreCounted() {
   where = "room for visits";
-  Sizes s = {50, 3, 20, 9, 6, false, false};
+  Sizes s = {50, 3, 20, 8, 6, false, false};
   Device d(s);
   Buffer<int32_t> indices(std::vector<int32_t>{1, 2, 3, 1, 2, 9}, "indices");
   Buffer<float> weights(6, "weights"), norms(6, "norms"), features(36, "features");
   weights.fill(1);
-  norms.fill(0.5f);
   features.fill(0);
   d.prepare(1);
   for (int t = 0; t < 3; t++) {
+    for (size_t j = 0; j < 6; j++) {
+      norms[j] = static_cast<float>(6 * t + 1) + static_cast<float>(j);
+    }
     d.observe(indices, weights, norms, features);
     CHECK_EQUAL(d.total(RAIS_TOTAL_SEEN), 0);
   }
-  CHECK_EQUAL(d.total(RAIS_TOTAL_DEFERRED), 9);
-  CHECK_EQUAL(d.total(RAIS_TOTAL_LOST), 9);
+  CHECK_EQUAL(d.total(RAIS_TOTAL_DEFERRED), 8);
+  CHECK_EQUAL(d.total(RAIS_TOTAL_LOST), 10);
   d.prepare(1);  // they go on waiting
-  CHECK_EQUAL(d.total(RAIS_TOTAL_DEFERRED), 9);
+  CHECK_EQUAL(d.total(RAIS_TOTAL_DEFERRED), 8);
   d.visit();
   CHECK_EQUAL(d.total(RAIS_TOTAL_DEFERRED), -1);
   CHECK_EQUAL(d.total(RAIS_TOTAL_SEEN), 4);
   const auto* visits = reinterpret_cast<const int32_t*>(d.history.data()) + 3072;
   CHECK_EQUAL(visits[1], 3);  // twice in the first minibatch, once in what was kept of the second
+  CHECK_EQUAL(visits[2], 3);
   CHECK_EQUAL(visits[9], 1);
+  CHECK_CLOSE(d.history[1], 7, 0, 0);
+  CHECK_CLOSE(d.history[1024 + 1], 4, 0, 0);
+  CHECK_CLOSE(d.history[2048 + 1], 0.5 * (0.5 * (1 + 4) + 7), 0, 0);
+  CHECK_CLOSE(d.history[2], 8, 0, 0);
+  CHECK_CLOSE(d.history[9], 6, 0, 0);
   d.visit();  // none waits
   CHECK_EQUAL(visits[1], 3);
 }
@@ -562,6 +590,10 @@ void aSetOfZerosDrawsUniformly() {
     CHECK_EQUAL(bitsOf(leaves[at]), bitsOf(d.isRetired(i) ? 0.0f : d.objective[at]));
   }
   CHECK_EQUAL(d.total(RAIS_TOTAL_FLOORED), 0);
+  const auto* terms = d.part<float>(RAIS_STATE_NEXT_TERMS);
+  for (int k = 0; k < 12; k++) {
+    CHECK_CLOSE(terms[k], k == 3 || k == 4 ? 1 : 0, 0, 0);
+  }
 }
 
 void badArgumentsAreNamed() {
