@@ -2,8 +2,10 @@ package dev.rais.natives;
 
 import java.io.IOException;
 import java.io.InputStream;
+import java.lang.foreign.Arena;
 import java.net.JarURLConnection;
 import java.net.URL;
+import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -11,6 +13,7 @@ import java.nio.file.StandardOpenOption;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
+import java.util.function.Consumer;
 import java.util.jar.JarEntry;
 import java.util.zip.CRC32;
 
@@ -56,6 +59,15 @@ public sealed interface Checksum {
     return new Sha256(digits.toLowerCase(java.util.Locale.ROOT));
   }
 
+  /** Hands over the file's content, mapped for as long as that takes: it may be 100 MB of it. */
+  private static void read(Path file, Consumer<ByteBuffer> reader) throws IOException {
+    try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ);
+        Arena arena = Arena.ofConfined()) {
+      reader.accept(
+          channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size(), arena).asByteBuffer());
+    }
+  }
+
   /** Size and CRC-32. */
   record Crc(long numBytes, long value) implements Checksum {
     @Override
@@ -64,9 +76,7 @@ public sealed interface Checksum {
         return false;
       }
       CRC32 crc = new CRC32();
-      try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
-        crc.update(channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size()));
-      }
+      read(file, crc::update);
       return crc.getValue() == value;
     }
 
@@ -80,9 +90,9 @@ public sealed interface Checksum {
   record Sha256(String digits) implements Checksum {
     @Override
     public boolean isOf(Path file) throws IOException {
-      try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
+      try {
         MessageDigest digest = MessageDigest.getInstance("SHA-256");
-        digest.update(channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size()));
+        read(file, digest::update);
         return HexFormat.of().formatHex(digest.digest()).equals(digits);
       } catch (NoSuchAlgorithmException e) {
         throw new IllegalStateException(e); // every JVM has it
