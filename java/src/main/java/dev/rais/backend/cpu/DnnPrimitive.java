@@ -39,11 +39,15 @@ final class DnnPrimitive implements AutoCloseable {
    */
   record OperandSpec(int argument, int query, MemorySegment layout, boolean output) {}
 
-  /** One bound operand; {@code staged} and {@code reorder} are null where the layouts agree. */
+  /** One bound operand; {@code reorder} is null where the layouts agree. */
   private static final class Operand {
     MemorySegment memory;
     long address;
-    MemorySegment staged;
+
+    /** Where it lies in the runtime's staging area in the layout that the primitive wants. */
+    long stagedAt;
+
+    long stagedBytes;
     DnnPrimitive reorder;
     boolean output;
   }
@@ -61,6 +65,7 @@ final class DnnPrimitive implements AutoCloseable {
     }
     primitive = dnn.create("dnnl_primitive_create", primitiveDesc);
     execArguments = arena.allocate((long) EXEC_ARG * (specs.size() + 1), 8);
+    long stagingBytes = 0;
     for (OperandSpec spec : specs) {
       Operand operand = new Operand();
       operand.output = spec.output();
@@ -68,8 +73,9 @@ final class DnnPrimitive implements AutoCloseable {
           spec.query() == 0 ? spec.layout() : dnn.queryMd(primitiveDesc, spec.query());
       operand.memory = bind(spec.argument(), wanted);
       if (!dnn.equal(wanted, spec.layout())) {
-        operand.staged = arena.allocate(dnn.size(wanted), 64);
-        dnn.setDataHandle(operand.memory, operand.staged);
+        operand.stagedAt = stagingBytes;
+        operand.stagedBytes = dnn.size(wanted);
+        stagingBytes += (operand.stagedBytes + 63) / 64 * 64;
         operand.reorder =
             spec.output()
                 ? reorder(runtime, wanted, spec.layout())
@@ -81,6 +87,7 @@ final class DnnPrimitive implements AutoCloseable {
     scratchpadBytes = scratchpadMd.address() == 0 ? 0 : dnn.size(scratchpadMd);
     scratchpad = scratchpadBytes == 0 ? null : bind(Dnn.ARG_SCRATCHPAD, scratchpadMd);
     runtime.reserveScratchpad(scratchpadBytes);
+    runtime.reserveStaging(stagingBytes);
     for (OperandSpec spec : specs) {
       dnn.call("dnnl_memory_desc_destroy", spec.layout());
     }
@@ -135,13 +142,13 @@ final class DnnPrimitive implements AutoCloseable {
     Dnn dnn = runtime.dnn();
     for (int i = 0; i < data.length; i++) {
       Operand operand = operands.get(i);
-      if (operand.reorder != null) {
-        if (!operand.output) {
-          operand.reorder.execute(data[i], operand.staged);
-        }
-      } else if (operand.address != data[i].address()) {
-        dnn.setDataHandle(operand.memory, data[i]);
-        operand.address = data[i].address();
+      if (operand.reorder != null && !operand.output) {
+        operand.reorder.execute(data[i], staged(operand));
+      }
+      MemorySegment used = operand.reorder == null ? data[i] : staged(operand);
+      if (operand.address != used.address()) {
+        dnn.setDataHandle(operand.memory, used);
+        operand.address = used.address();
       }
     }
     if (scratchpad != null) {
@@ -151,9 +158,13 @@ final class DnnPrimitive implements AutoCloseable {
     for (int i = 0; i < data.length; i++) {
       Operand operand = operands.get(i);
       if (operand.reorder != null && operand.output) {
-        operand.reorder.execute(operand.staged, data[i]);
+        operand.reorder.execute(staged(operand), data[i]);
       }
     }
+  }
+
+  private MemorySegment staged(Operand operand) {
+    return runtime.staging().asSlice(operand.stagedAt, operand.stagedBytes);
   }
 
   @Override

@@ -8,8 +8,9 @@ import java.util.List;
 import java.util.Set;
 
 /**
- * What all oneDNN operations of one backend share: engine, stream, attributes, thread count and one
- * scratchpad as large as the neediest of them, since only one runs at a time.
+ * What all oneDNN operations of one backend share: engine, stream, attributes, thread count, and
+ * one scratchpad and one staging area for reordered operands, each as large as the neediest of them
+ * wants it, since only one runs at a time.
  */
 final class DnnRuntime implements AutoCloseable {
   private final Dnn dnn;
@@ -17,11 +18,32 @@ final class DnnRuntime implements AutoCloseable {
   private final MemorySegment engine;
   private final MemorySegment stream;
   private final MemorySegment attributes;
-  private Arena scratchpadArena;
-  private MemorySegment scratchpad = MemorySegment.NULL;
+  private final SharedMemory scratchpad = new SharedMemory();
+  private final SharedMemory staging = new SharedMemory();
   private final Set<DnnPrimitive> live = Collections.newSetFromMap(new IdentityHashMap<>());
   private Thread user;
   private boolean closed;
+
+  /** Memory that is needed only while an operation runs. */
+  private static final class SharedMemory {
+    private Arena arena;
+    private MemorySegment segment = MemorySegment.NULL;
+
+    void reserve(long numBytes) {
+      if (numBytes > segment.byteSize()) {
+        close();
+        segment = MemorySegment.NULL; // should the next line fail
+        arena = Arena.ofShared();
+        segment = arena.allocate(numBytes, 64);
+      }
+    }
+
+    void close() {
+      if (arena != null) {
+        arena.close();
+      }
+    }
+  }
 
   DnnRuntime(Dnn dnn, int threads) {
     this.dnn = dnn;
@@ -53,19 +75,22 @@ final class DnnRuntime implements AutoCloseable {
   }
 
   MemorySegment scratchpad() {
-    return scratchpad;
+    return scratchpad.segment;
+  }
+
+  /** Memory for operands in the layouts that a primitive wants. */
+  MemorySegment staging() {
+    return staging.segment;
   }
 
   /** Grows the scratchpad to at least this size. */
   void reserveScratchpad(long numBytes) {
-    if (numBytes > scratchpad.byteSize()) {
-      Arena larger = Arena.ofShared();
-      scratchpad = larger.allocate(numBytes, 64);
-      if (scratchpadArena != null) {
-        scratchpadArena.close();
-      }
-      scratchpadArena = larger;
-    }
+    scratchpad.reserve(numBytes);
+  }
+
+  /** Grows the staging area to at least this size. */
+  void reserveStaging(long numBytes) {
+    staging.reserve(numBytes);
   }
 
   /**
@@ -98,8 +123,7 @@ final class DnnRuntime implements AutoCloseable {
     dnn.call("dnnl_primitive_attr_destroy", attributes);
     dnn.call("dnnl_stream_destroy", stream);
     dnn.call("dnnl_engine_destroy", engine);
-    if (scratchpadArena != null) {
-      scratchpadArena.close();
-    }
+    scratchpad.close();
+    staging.close();
   }
 }
