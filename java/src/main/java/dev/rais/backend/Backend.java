@@ -52,6 +52,17 @@ public abstract class Backend implements AutoCloseable {
     return Long.MAX_VALUE;
   }
 
+  /**
+   * A buffer of bytes that are only read, UINT8: the array itself where the backend's memory is the
+   * host's, so that a data set does not lie in memory twice; else a copy. The array must not be
+   * changed, nor the buffer be written to.
+   */
+  public Buffer wrap(byte[] bytes) {
+    Buffer buffer = allocate(UINT8, bytes.length);
+    buffer.upload(bytes, 0);
+    return buffer;
+  }
+
   /** Prepares a convolution; the caller closes it. */
   public abstract Convolution convolution(ConvolutionShape shape);
 

@@ -171,7 +171,7 @@ final class ModelCommand implements Callable<Integer> {
               dims(layer.outputShape()),
               layer.parameterCount()));
     }
-    RunMemory memory = RunMemory.of(model, batch, 0);
+    RunMemory memory = RunMemory.of(model, batch);
     if (json) {
       console
           .out()

@@ -21,8 +21,7 @@ final class DeviceImages implements AutoCloseable {
     this.backend = backend;
     this.set = set;
     shape = new ImageShape(set.height(), set.width(), set.channels());
-    pixels = backend.allocate(DType.UINT8, set.pixels().length);
-    pixels.upload(set.pixels(), 0);
+    pixels = backend.wrap(set.pixels());
     float[] mean = normalization.mean();
     float[] deviation = normalization.standardDeviation();
     float[] scales = new float[mean.length];

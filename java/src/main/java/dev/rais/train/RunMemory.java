@@ -7,14 +7,14 @@ import dev.rais.nn.TensorSpec;
 import java.util.Locale;
 
 /**
- * What a training run keeps in memory, as planned before anything of it is allocated. What
- * operations need for themselves comes on top; it is small beside activations.
+ * What a training run keeps in a backend's memory beside its images, as planned before anything of
+ * it is allocated. What operations need for themselves comes on top; it is small beside
+ * activations.
  *
  * @param activations bytes of activations and their gradients, which share memory
  * @param parameters bytes of parameters, gradients, velocities, the last good values and state
- * @param images bytes of the training and test images
  */
-public record RunMemory(long activations, long parameters, long images) {
+public record RunMemory(long activations, long parameters) {
   /** Values, gradients, velocities, last good values. */
   private static final int COPIES = 4;
 
@@ -22,20 +22,17 @@ public record RunMemory(long activations, long parameters, long images) {
    * Plans a run.
    *
    * @param batch examples m
-   * @param images bytes of the images, 0 where they do not matter
    */
-  public static RunMemory of(Model model, int batch, long images) {
+  public static RunMemory of(Model model, int batch) {
     long parameters = COPIES * model.parameterCount();
     long state = 2 * model.state().stream().mapToLong(TensorSpec::count).sum();
     return new RunMemory(
-        MemoryPlan.of(model, batch, Mode.TRAINING).numBytes(),
-        Float.BYTES * (parameters + state),
-        images);
+        MemoryPlan.of(model, batch, Mode.TRAINING).numBytes(), Float.BYTES * (parameters + state));
   }
 
   /** All of it. */
   public long total() {
-    return activations + parameters + images;
+    return activations + parameters;
   }
 
   /**
@@ -44,22 +41,21 @@ public record RunMemory(long activations, long parameters, long images) {
    * @param available bytes that can be taken
    * @throws IllegalArgumentException with the figures and the largest batch size that fits
    */
-  static void require(long available, Model model, int batch, long images) {
-    RunMemory memory = of(model, batch, images);
+  static void require(long available, Model model, int batch) {
+    RunMemory memory = of(model, batch);
     if (memory.total() <= available) {
       return;
     }
-    long left = available - memory.parameters - memory.images;
+    long left = available - memory.parameters;
     int fits = MemoryPlan.within(left / Float.BYTES, model, batch, Mode.TRAINING).batch();
-    boolean none = of(model, fits, images).total() > available;
+    boolean none = of(model, fits).total() > available;
     throw new IllegalArgumentException(
-        "batch-size %d needs %s (activations %s, parameters %s, images %s), but only %s are available; %s"
+        "batch-size %d needs %s (activations %s, parameters %s), but only %s are available; %s"
             .formatted(
                 batch,
                 gigabytes(memory.total()),
                 gigabytes(memory.activations),
                 gigabytes(memory.parameters),
-                gigabytes(memory.images),
                 gigabytes(available),
                 none
                     ? "not even a batch size of 1 fits: choose a smaller model"

@@ -124,8 +124,17 @@ public final class Trainer implements AutoCloseable {
           "batch-size " + m + " is larger than the training set of " + n + " examples");
     }
     requireFits(config, data.train());
-    RunMemory.require(backend.availableMemory(), model, m, imageBytes(data));
-    sampler = Samplers.create(config, data.train().labels(), data.numClasses());
+    Normalization normalization = data.normalization();
+    train = new DeviceImages(backend, data.train(), normalization);
+    test = new DeviceImages(backend, data.test(), normalization);
+    try {
+      RunMemory.require(backend.availableMemory(), model, m);
+      sampler = Samplers.create(config, data.train().labels(), data.numClasses());
+    } catch (IllegalArgumentException e) {
+      train.close();
+      test.close();
+      throw e;
+    }
     network = new Network(backend, model, config.seed());
     MemoryPlan plan = MemoryPlan.of(model, m, Mode.TRAINING);
     int largestSet = Math.max(n, data.test().count());
@@ -139,9 +148,6 @@ public final class Trainer implements AutoCloseable {
                 Math.max(plan.count(), evaluation.count()), exact == null ? 0 : exact.count()));
     net = network.bind(plan, workspace);
     evaluator = new Evaluator(network, evaluation, workspace);
-    Normalization normalization = data.normalization();
-    train = new DeviceImages(backend, data.train(), normalization);
-    test = new DeviceImages(backend, data.test(), normalization);
     inputs =
         new InputPipeline(
             backend, train, config.augmentation(), config.seed(), m, net.input(), overlap);
@@ -169,10 +175,6 @@ public final class Trainer implements AutoCloseable {
           "padding %d and cutout %d leave nothing of images of %dx%d; padding must be below %d and cutout at most that"
               .formatted(config.padding(), config.cutout(), images.height(), images.width(), side));
     }
-  }
-
-  private static long imageBytes(Dataset data) {
-    return (long) data.train().pixels().length + data.test().pixels().length;
   }
 
   private static Model model(Dataset data, TrainingConfig config) {

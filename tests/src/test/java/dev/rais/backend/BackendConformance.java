@@ -163,6 +163,21 @@ public abstract class BackendConformance {
   }
 
   @Test
+  final void wrappedBytesAreABuffer() {
+    Buffer bytes = backend.wrap(new byte[] {1, -1, 5});
+    assertEquals(DType.UINT8, bytes.type());
+    assertEquals(3, bytes.count());
+    byte[] found = new byte[2];
+    Buffer part = bytes.slice(1, 2);
+    part.download(found);
+    assertArrayEquals(new byte[] {-1, 5}, found);
+    bytes.close();
+    bytes.close();
+    assertThrows(IllegalStateException.class, () -> bytes.download(new byte[3]));
+    assertThrows(IllegalStateException.class, () -> part.download(new byte[2]));
+  }
+
+  @Test
   final void memoryKnowsItsSize() {
     for (DType type : DType.values()) {
       try (Buffer buffer = backend.allocate(type, 5)) {
@@ -232,10 +247,13 @@ public abstract class BackendConformance {
   final void closingTheBackendFreesItsMemory() {
     Backend own = create();
     Buffer buffer = own.allocate(DType.FLOAT32, 5);
+    Buffer wrapped = own.wrap(new byte[] {1});
     own.close();
     own.close();
     buffer.close();
     assertThrows(IllegalStateException.class, buffer::toFloats);
+    assertThrows(IllegalStateException.class, () -> wrapped.download(new byte[1]));
+    assertThrows(IllegalStateException.class, () -> own.wrap(new byte[1]));
     assertThrows(IllegalStateException.class, () -> own.allocate(DType.FLOAT32, 5));
   }
 }

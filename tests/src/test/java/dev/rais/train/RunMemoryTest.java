@@ -23,31 +23,28 @@ class RunMemoryTest {
   private static final Model MODEL = Models.resnet18(new Shape(32, 32, 3), 10);
 
   @Test
-  void aRunNeedsActivationsParametersAndImages() {
-    RunMemory memory = RunMemory.of(MODEL, 64, 1000);
+  void aRunNeedsActivationsAndParameters() {
+    RunMemory memory = RunMemory.of(MODEL, 64);
     assertEquals(MemoryPlan.of(MODEL, 64, Mode.TRAINING).numBytes(), memory.activations());
     // Four copies of each parameter, two of each of the 9,600 running statistics.
     assertEquals(4 * (4 * 11_173_962L + 2 * 9_600), memory.parameters());
-    assertEquals(memory.activations() + memory.parameters() + 1000, memory.total());
+    assertEquals(memory.activations() + memory.parameters(), memory.total());
   }
 
   @Test
   void theLargestBatchThatFitsIsNamed() {
-    long available = RunMemory.of(MODEL, 100, 5_000_000).total();
-    RunMemory.require(available, MODEL, 100, 5_000_000);
+    long available = RunMemory.of(MODEL, 100).total();
+    RunMemory.require(available, MODEL, 100);
     IllegalArgumentException e =
         assertThrows(
-            IllegalArgumentException.class,
-            () -> RunMemory.require(available, MODEL, 128, 5_000_000));
+            IllegalArgumentException.class, () -> RunMemory.require(available, MODEL, 128));
     assertEquals(
-        "batch-size 128 needs 0.79 GB (activations 0.61 GB, parameters 0.18 GB, images 0.01 GB),"
+        "batch-size 128 needs 0.79 GB (activations 0.61 GB, parameters 0.18 GB),"
             + " but only 0.66 GB are available; the largest batch size that fits is 100",
         e.getMessage());
-    e =
-        assertThrows(
-            IllegalArgumentException.class, () -> RunMemory.require(1000, MODEL, 1, 5_000_000));
+    e = assertThrows(IllegalArgumentException.class, () -> RunMemory.require(1000, MODEL, 1));
     assertEquals(
-        "batch-size 1 needs 0.19 GB (activations 0.00 GB, parameters 0.18 GB, images 0.01 GB), but"
+        "batch-size 1 needs 0.18 GB (activations 0.00 GB, parameters 0.18 GB), but"
             + " only 0.00 GB are available; not even a batch size of 1 fits: choose a smaller"
             + " model",
         e.getMessage());

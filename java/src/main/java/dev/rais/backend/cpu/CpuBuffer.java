@@ -14,12 +14,17 @@ final class CpuBuffer extends Buffer {
 
   private final MemorySegment segment;
 
+  /** Alive until the owner is closed. */
+  private final MemorySegment.Scope scope;
+
   /** The arena to close with this buffer; null in a slice. */
   private final Arena arena;
 
-  private CpuBuffer(DType type, long count, MemorySegment segment, Arena arena) {
+  private CpuBuffer(
+      DType type, long count, MemorySegment segment, MemorySegment.Scope scope, Arena arena) {
     super(type, count);
     this.segment = segment;
+    this.scope = scope;
     this.arena = arena;
   }
 
@@ -28,11 +33,19 @@ final class CpuBuffer extends Buffer {
     Arena arena = Arena.ofShared();
     try {
       long numBytes = Math.multiplyExact(count, (long) type.numBytes());
-      return new CpuBuffer(type, count, arena.allocate(numBytes, ALIGNMENT), arena);
+      MemorySegment memory = arena.allocate(numBytes, ALIGNMENT);
+      return new CpuBuffer(type, count, memory, arena.scope(), arena);
     } catch (RuntimeException | OutOfMemoryError e) {
       arena.close();
       throw e;
     }
+  }
+
+  /** An array as it lies on the heap: for bytes that only Java reads. */
+  static CpuBuffer wrap(byte[] bytes) {
+    Arena life = Arena.ofShared();
+    MemorySegment memory = MemorySegment.ofArray(bytes).asReadOnly();
+    return new CpuBuffer(DType.UINT8, bytes.length, memory, life.scope(), life);
   }
 
   /** The memory; throws {@link IllegalStateException} after the owner was closed. */
@@ -44,7 +57,7 @@ final class CpuBuffer extends Buffer {
   }
 
   boolean isOpen() {
-    return segment.scope().isAlive();
+    return scope.isAlive();
   }
 
   static MemorySegment segment(Buffer buffer) {
@@ -63,7 +76,8 @@ final class CpuBuffer extends Buffer {
   @Override
   protected Buffer doSlice(long offset, long count) {
     int size = type().numBytes();
-    return new CpuBuffer(type(), count, segment().asSlice(offset * size, count * size), null);
+    MemorySegment part = segment().asSlice(offset * size, count * size);
+    return new CpuBuffer(type(), count, part, scope, null);
   }
 
   @Override

@@ -20,6 +20,7 @@ import dev.rais.backend.PoolShape;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Supplier;
 
 /**
  * Every operation in plain Java: the fallback where oneDNN cannot be loaded, and the base of {@link
@@ -83,11 +84,20 @@ public class JavaBackend extends Backend {
 
   @Override
   protected final Buffer doAllocate(DType type, long count) {
+    return register(() -> CpuBuffer.allocate(type, count));
+  }
+
+  @Override
+  public final Buffer wrap(byte[] bytes) {
+    return register(() -> CpuBuffer.wrap(bytes));
+  }
+
+  private Buffer register(Supplier<CpuBuffer> maker) {
     if (closed) {
       throw new IllegalStateException("the backend is closed");
     }
     buffers.removeIf(b -> !b.isOpen());
-    CpuBuffer buffer = CpuBuffer.allocate(type, count);
+    CpuBuffer buffer = maker.get();
     buffers.add(buffer);
     return buffer;
   }
