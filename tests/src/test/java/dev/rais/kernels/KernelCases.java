@@ -22,7 +22,9 @@ interface KernelCases {
           new BiasReluCases(),
           new ElementwiseCases(),
           new DropoutCases(),
-          new PoolingCases());
+          new PoolingCases(),
+          new BatchNormCases(),
+          new BatchNormGradientCases());
 
   /** Functions whose cases are still to be written; C++ tests they have. */
   Set<String> TO_BE_WRITTEN =
@@ -45,11 +47,6 @@ interface KernelCases {
           "rais_state_refresh",
           "rais_state_leaves",
           "rais_state_apply",
-          "rais_batch_norm_workspace_bytes",
-          "rais_batch_norm_forward",
-          "rais_batch_norm_forward_running",
-          "rais_batch_norm_backward",
-          "rais_batch_norm_backward_running",
           "rais_gain_init",
           "rais_gain");
 
