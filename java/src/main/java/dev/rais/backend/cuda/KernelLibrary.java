@@ -1,6 +1,7 @@
 package dev.rais.backend.cuda;
 
 import dev.rais.natives.Checksum;
+import dev.rais.natives.ElfFile;
 import dev.rais.natives.NativeCache;
 import java.io.IOException;
 import java.io.InputStream;
@@ -84,7 +85,10 @@ public final class KernelLibrary {
     return List.of(
         named("system property " + PROPERTY, property),
         named("environment variable " + VARIABLE, variable),
-        new Place("jar rais-kernels for " + platform, false, () -> fromJar(origin, platform)),
+        new Place(
+            "jar rais-kernels for " + platform,
+            false,
+            () -> fromJar(origin, platform, NativeCache.folder("rais-kernels-" + platform))),
         new Place("checkout of RAIS", false, () -> inCheckout(origin)));
   }
 
@@ -105,7 +109,7 @@ public final class KernelLibrary {
         });
   }
 
-  private static Path fromJar(Class<?> origin, String platform) throws IOException {
+  static Path fromJar(Class<?> origin, String platform, Path cache) throws IOException {
     String resource = "/META-INF/rais/" + platform + "/" + FILE;
     URL library = origin.getResource(resource);
     URL checksum = origin.getResource(resource + ".sha256");
@@ -121,10 +125,7 @@ public final class KernelLibrary {
       text = new String(in.readAllBytes(), StandardCharsets.UTF_8);
     }
     try {
-      return NativeCache.unpack(
-          library,
-          NativeCache.folder("rais-kernels-" + platform).resolve(FILE),
-          Checksum.sha256(text));
+      return NativeCache.unpack(library, cache.resolve(FILE), Checksum.sha256(text));
     } catch (IllegalArgumentException e) {
       throw new KernelsUnavailableException(checksum + ": " + e.getMessage(), e);
     }
@@ -173,12 +174,16 @@ public final class KernelLibrary {
         last);
   }
 
-  private static Kernels open(Path file) {
+  private static Kernels open(Path file) throws IOException {
     if (Files.isDirectory(file)) {
       throw new KernelsUnavailableException("this is a folder; the library's file is needed");
     }
     if (!Files.isRegularFile(file)) {
       throw new KernelsUnavailableException("there is no such file");
+    }
+    Optional<String> problem = ElfFile.problem(file);
+    if (problem.isPresent()) {
+      throw new KernelsUnavailableException(problem.get());
     }
     try {
       // System.load tells why a library cannot be loaded, libraryLookup does not. But it looks only
