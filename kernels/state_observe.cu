@@ -368,14 +368,14 @@ int32_t rais_state_features(rais_stream stream, int64_t size, const float* histo
 int32_t rais_state_observe(rais_stream stream, int64_t size, float* history, const int32_t* labels,
                            const uint32_t* retired, int32_t classes, int32_t records,
                            int32_t deferrable, void* state, int32_t count, const int32_t* indices,
-                           const float* weights, const float* norms, float* features,
+                           const float* importance, const float* norms, float* features,
                            const int32_t* accepted) {
   Call call("rais_state_observe", {{"size", size}, {"classes", classes}, {"count", count}});
   Examples examples = {size, history, labels, retired, classes};
   checkState(checkExamples(call, examples), state, classes, records, deferrable)
       .inRange("count", int64_t{count}, 1, int64_t{RAIS_MAX_DRAWS})
       .pointer("indices", indices, alignof(int32_t))
-      .pointer("weights", weights, alignof(float))
+      .pointer("importance", importance, alignof(float))
       .pointer("norms", norms, alignof(float))
       .pointer("features", features, alignof(float))
       .nullable("accepted", accepted, alignof(int32_t));
@@ -383,7 +383,7 @@ int32_t rais_state_observe(rais_stream stream, int64_t size, float* history, con
     return call.status();
   }
   RAIS_LAUNCH(observe, 1, observeThreads(count), 0, stream, examples,
-              stateAt(state, classes, records, deferrable), count, indices, weights, norms,
+              stateAt(state, classes, records, deferrable), count, indices, importance, norms,
               features, accepted);
   return call.launched();
 }

@@ -448,11 +448,11 @@ class Sampler {
   int applyAt = 0, lastTrainingStart = 0, trialFrom = 0, trialLength = 0;
 };
 
-void isJavas(const golden::Run& run) {
+void isJavas(const golden::Run& run, int steps) {
   Sampler sampler(run);
   Hash hash;
   size_t states = 0;
-  for (int t = 0; t < run.steps && failures == 0; t++) {
+  for (int t = 0; t < steps && failures == 0; t++) {
     where = std::string(run.name) + ", step " + std::to_string(t);
     if (run.retireAt > 0 && t == run.retireAt) {
       sampler.retire();
@@ -468,18 +468,24 @@ void isJavas(const golden::Run& run) {
       sampler.checkState(run.states[states++]);
     }
   }
-  CHECK_EQUAL(sampler.sets, run.sets.size());
-  CHECK_EQUAL(sampler.cautiousIterations, run.cautiousIterations);
-  CHECK_EQUAL(sampler.boundHits(), run.boundHits);
+  if (steps == run.steps) {
+    CHECK_EQUAL(sampler.sets, run.sets.size());
+    CHECK_EQUAL(sampler.cautiousIterations, run.cautiousIterations);
+    CHECK_EQUAL(sampler.boundHits(), run.boundHits);
+  }
 }
 
 }  // namespace
 
 int main() {
   cuda_on_host::reportFaults();
+  for (const golden::Run& run : golden::kRuns) {
+    isJavas(run, run.steps);
+  }
+  // A few steps beyond the first sets show a race as well as all.
   underSchedules([] {
     for (const golden::Run& run : golden::kRuns) {
-      isJavas(run);
+      isJavas(run, 2 * golden::kStateEvery);
     }
   });
   return finish();

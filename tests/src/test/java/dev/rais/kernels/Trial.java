@@ -115,6 +115,11 @@ final class Trial implements AutoCloseable {
         name, Operand.Role.UPDATED, Element.LONG, values.length, MemorySegment.ofArray(values));
   }
 
+  Operand updated(String name, byte... values) {
+    return add(
+        name, Operand.Role.UPDATED, Element.BYTE, values.length, MemorySegment.ofArray(values));
+  }
+
   Operand updated(String name, int dtype, float[] values) {
     return add(name, Operand.Role.UPDATED, element(dtype), values.length, encoded(dtype, values));
   }

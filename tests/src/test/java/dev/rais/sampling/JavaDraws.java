@@ -1,6 +1,7 @@
 package dev.rais.sampling;
 
 import java.util.Arrays;
+import java.util.stream.IntStream;
 
 /** What the Java classes of this package draw, for tests of the kernels that must draw the same. */
 public final class JavaDraws {
@@ -52,6 +53,105 @@ public final class JavaDraws {
       }
       return new Drawn(indices, weights);
     }
+  }
+
+  /**
+   * A round some of whose examples were retired after it was made: its slots, and what is taken of
+   * them.
+   */
+  public record Taken(int[] slots, int[] taken) {}
+
+  /** {@link Round#take}. */
+  public static Taken round(float[] leaves, int[] retired, long seed, long number, int size) {
+    try (Distribution distribution = distribution(leaves, -1)) {
+      int[] slots = new int[size];
+      Round all = Round.generate(distribution, seed, number, size);
+      Arrays.setAll(slots, k -> all.take());
+      Round round = Round.generate(distribution, seed, number, size);
+      for (int index : retired) {
+        distribution.retire(index);
+      }
+      return new Taken(
+          slots, IntStream.generate(round::take).takeWhile(index -> index >= 0).toArray());
+    }
+  }
+
+  /** Examples of shuffled epochs, and places in them: epoch · size + position. */
+  public record Epochs(long from, int[] indices, long to) {}
+
+  /**
+   * {@link UniformDraws}, in epochs.
+   *
+   * @param skip examples taken before
+   */
+  public static Epochs epochs(int size, int[] retired, long seed, int skip, int count) {
+    UniformDraws draws = new UniformDraws(population(size, null, retired), seed);
+    draws.take(skip);
+    long from = place(draws, size);
+    int[] indices = draws.take(count);
+    return new Epochs(from, indices, place(draws, size));
+  }
+
+  private static long place(UniformDraws draws, int size) {
+    SamplerState state = new SamplerState("test");
+    draws.save(state);
+    long[] values = state.longs("shuffle", 3);
+    return values[0] < 0 ? 0 : values[0] * size + values[1];
+  }
+
+  /** {@link UniformDraws}, independent. */
+  public static int[] uniform(int size, int[] retired, long seed, long iteration, int count) {
+    Minibatch batch = new Minibatch(null, iteration, count, 0, false);
+    new UniformDraws(population(size, null, retired), seed).fill(batch, DrawMode.IID);
+    return batch.indices();
+  }
+
+  /**
+   * Weights of a minibatch.
+   *
+   * @param active n
+   * @param weightSum Σ u of them
+   */
+  public record Weighed(
+      float[] importance, float[] weights, float[] shadow, int active, double weightSum) {}
+
+  /**
+   * {@link Minibatch#set}, and the shadow of {@link RaisSampler}.
+   *
+   * @param leaves null for uniform draws
+   * @param objective weights, or null
+   */
+  public static Weighed weigh(
+      int size, float[] leaves, float[] objective, int[] retired, int[] indices) {
+    Population population = population(size, objective, new int[0]);
+    int m = indices.length;
+    Minibatch batch = new Minibatch(null, 0, m, 0, true);
+    float[] shadow = new float[m];
+    try (Distribution distribution = new Distribution(population)) {
+      distribution.build(i -> leaves == null ? 1 : leaves[(int) i]);
+      for (int index : retired) {
+        distribution.retire(index);
+        population.retire(index);
+      }
+      for (int j = 0; j < m; j++) {
+        int i = indices[j];
+        double np = leaves == null ? 1 : distribution.np(i);
+        double relative =
+            leaves == null ? population.relativeWeight(i) : distribution.relativeWeight(i);
+        batch.set(j, i, np, relative);
+        shadow[j] = (float) np > 0 ? (float) np : 1;
+      }
+      return new Weighed(
+          batch.importance, batch.weights(), shadow, population.active(), population.weightSum());
+    }
+  }
+
+  private static Population population(int size, float[] objective, int[] retired) {
+    Population population = new Population(size, objective);
+    for (int index : retired) {
+      population.retire(index);
+    }
+    return population;
   }
 
   private static Distribution distribution(float[] leaves, int retired) {
