@@ -16,7 +16,8 @@ struct Options {
   bool bfloat16 = false;
   size_t misalignment = 0;
   double center = 0.5;
-  bool inPlace = false;  // dx in dy's memory
+  bool inPlace = false;   // dx in dy's memory
+  size_t ofResidual = 0;  // its misalignment, if the others have none
 };
 
 std::string nameOf(const Options& o) {
@@ -44,7 +45,7 @@ struct Layer {
         count(m * s * c),
         dtype(o.bfloat16 ? RAIS_BFLOAT16 : RAIS_FLOAT32),
         x(count, o.bfloat16, o.misalignment, "x"),
-        residual(count, o.bfloat16, o.misalignment, "residual"),
+        residual(count, o.bfloat16, std::max(o.misalignment, o.ofResidual), "residual"),
         y(count, o.bfloat16, o.misalignment, "y"),
         dy(count, o.bfloat16, o.misalignment, "dy"),
         dx(count, o.bfloat16, o.misalignment, "dx"),
@@ -378,6 +379,7 @@ int main() {
         isTheDefinition({5, 7, 3, fusion, true, bfloat16, 0, 0.5, true});
         isTheDefinition({3, 49, 136, fusion, false, bfloat16});
         isTheDefinition({2, 33, 8, fusion, true, bfloat16, 1});
+        isTheDefinition({2, 33, 8, fusion, true, bfloat16, 0, 0.5, false, 1});
         runningStatisticsAreConstants({4, 9, 64, fusion, true, bfloat16});
         runningStatisticsAreConstants({3, 5, 300, fusion, true, bfloat16, 0, 0.5, true});
         runningStatisticsAreConstants({2, 70, 7, fusion, true, bfloat16, 1});

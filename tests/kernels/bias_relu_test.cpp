@@ -12,6 +12,7 @@ struct Options {
   bool rectified = true;
   size_t misalignment = 0;
   bool inPlace = false;
+  bool onlyY = false;  // is misaligned
 };
 
 void isTheDefinition(const Options& o) {
@@ -22,9 +23,10 @@ void isTheDefinition(const Options& o) {
   auto channels = static_cast<size_t>(o.channels);
   size_t count = rows * channels;
   int32_t dtype = o.bfloat16 ? RAIS_BFLOAT16 : RAIS_FLOAT32;
-  Elements x(count, o.bfloat16, o.misalignment, "x"), dy(count, o.bfloat16, o.misalignment, "dy");
+  size_t misalignment = o.onlyY ? 0 : o.misalignment;
+  Elements x(count, o.bfloat16, misalignment, "x"), dy(count, o.bfloat16, misalignment, "dy");
   Elements separate(o.inPlace ? 1 : count, o.bfloat16, o.misalignment, "y");
-  Elements separateDx(o.inPlace ? 1 : count, o.bfloat16, o.misalignment, "dx");
+  Elements separateDx(o.inPlace ? 1 : count, o.bfloat16, misalignment, "dx");
   const Elements& y = o.inPlace ? x : separate;
   const Elements& dx = o.inPlace ? dy : separateDx;
   Buffer<float> bias(channels, "bias"), dbias(channels, "dbias");
@@ -113,6 +115,7 @@ int main() {
         isTheDefinition({rows, channels, rows % 2 == 0, true});
         isTheDefinition({rows, channels, rows % 2 != 0, false, 1});
         isTheDefinition({rows, channels, false, true, 0, true});
+        isTheDefinition({rows, channels, false, true, 1, false, true});
       }
     }
   });

@@ -10,10 +10,11 @@ constexpr int64_t kSeed = 0x0123456789ABCDEF;
 constexpr int32_t kStream = 13 | 5 << 8;
 
 void isTheDefinition(size_t count, bool bfloat16, size_t misalignment, float rate, bool inPlace,
-                     int64_t iteration) {
+                     int64_t iteration, bool onlyY = false) {
   where = "count " + std::to_string(count) + (bfloat16 ? ", bf16" : "") + ", rate " +
           std::to_string(rate) + ", misaligned by " + std::to_string(misalignment);
-  Elements x(count, bfloat16, misalignment, "x"), separate(count, bfloat16, misalignment, "y");
+  Elements x(count, bfloat16, onlyY ? 0 : misalignment, "x");
+  Elements separate(count, bfloat16, misalignment, "y");
   const Elements& y = inPlace ? x : separate;
   Buffer<int64_t> iterations(1, "iteration");
   iterations[0] = iteration;
@@ -84,6 +85,7 @@ int main() {
         isTheDefinition(count, false, misalignment, 0.5f, false, 3);
         isTheDefinition(count, true, misalignment, 0.1f, true, int64_t{3} << 33);
       }
+      isTheDefinition(count, false, 1, 0.5f, false, 3, true);
     }
   });
   for (float rate : {0.0f, 1e-9f, 0.999999f, 0.99999994f}) {

@@ -21,12 +21,12 @@ void checkSame(float actual, float expected) {
   CHECK(std::isnan(expected) ? std::isnan(actual) : bitsOf(actual) == bitsOf(expected));
 }
 
-void areTheDefinitions(size_t count, bool bfloat16, size_t misalignment) {
+void areTheDefinitions(size_t count, bool bfloat16, size_t misalignment, size_t ofB) {
   where = "count " + std::to_string(count) + (bfloat16 ? ", bf16" : "") + ", misaligned by " +
-          std::to_string(misalignment);
+          std::to_string(misalignment) + " and " + std::to_string(ofB);
   auto n = static_cast<int64_t>(count);
   int32_t dtype = bfloat16 ? RAIS_BFLOAT16 : RAIS_FLOAT32;
-  Elements a(count, bfloat16, misalignment, "a"), b(count, bfloat16, 0, "b");
+  Elements a(count, bfloat16, misalignment, "a"), b(count, bfloat16, ofB, "b");
   Elements y(count, bfloat16, misalignment, "y");
   fill(a, count);
   fill(b, count + 1);
@@ -85,8 +85,9 @@ int main() {
   underSchedules([] {
     for (size_t count : {1, 3, 4, 8, 31, 1023, 1024, 1025, 4096, 8191, 8192, 8193, 20'001}) {
       for (size_t misalignment : {0, 1}) {
-        areTheDefinitions(count, false, misalignment);
-        areTheDefinitions(count, true, misalignment);
+        areTheDefinitions(count, false, misalignment, 0);
+        areTheDefinitions(count, true, misalignment, 1);
+        areTheDefinitions(count, true, misalignment, 0);
         typesAreConverted(count, misalignment);
       }
     }

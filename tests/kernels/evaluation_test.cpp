@@ -27,7 +27,10 @@ void areTheDefinition(int rows, int classes, bool perClass) {
     for (size_t j = 0; j < m; j++) {
       losses[j] = static_cast<float>(random.between(0, 5));
       correctness[j] = static_cast<uint8_t>(j % 3 == 0 ? 0 : j % 3 == 1 ? 2 : 3);
-      labels[j] = j % 11 == 4 ? kIgnored : j % 11 == 5 ? classes : random.below(classes);
+      labels[j] = j % 11 == 4   ? kIgnored
+                  : j % 11 == 5 ? classes
+                  : j % 11 == 6 ? -7
+                                : random.below(classes);
       if (labels[j] == kIgnored) {
         continue;
       }
@@ -35,7 +38,7 @@ void areTheDefinition(int rows, int classes, bool perClass) {
       expected[RAIS_COUNT_EXAMPLES]++;
       expected[RAIS_COUNT_TOP_1_ERRORS] += correctness[j] != 3;
       expected[RAIS_COUNT_TOP_5_ERRORS] += correctness[j] == 0;
-      if (perClass && labels[j] < classes) {
+      if (perClass && labels[j] >= 0 && labels[j] < classes) {
         expectedOfClass[2 * static_cast<size_t>(labels[j])]++;
         expectedOfClass[2 * static_cast<size_t>(labels[j]) + 1] += correctness[j] != 3;
       }

@@ -5,7 +5,9 @@ using namespace testing;
 
 namespace {
 
-void isTheDefinition(int batch, int positions, int channels, bool bfloat16, size_t misalignment) {
+// ofMeans: the misalignment of y and dy.
+void isTheDefinition(int batch, int positions, int channels, bool bfloat16, size_t misalignment,
+                     size_t ofMeans) {
   where = std::to_string(batch) + "x" + std::to_string(positions) + "x" + std::to_string(channels) +
           (bfloat16 ? ", bf16" : "") + ", misaligned by " + std::to_string(misalignment);
   auto m = static_cast<size_t>(batch);
@@ -13,7 +15,7 @@ void isTheDefinition(int batch, int positions, int channels, bool bfloat16, size
   auto c = static_cast<size_t>(channels);
   int32_t dtype = bfloat16 ? RAIS_BFLOAT16 : RAIS_FLOAT32;
   Elements x(m * s * c, bfloat16, misalignment, "x"), dx(m * s * c, bfloat16, misalignment, "dx");
-  Elements y(m * c, bfloat16, misalignment, "y"), dy(m * c, bfloat16, misalignment, "dy");
+  Elements y(m * c, bfloat16, ofMeans, "y"), dy(m * c, bfloat16, ofMeans, "dy");
   Random random(m * s * c);
   for (size_t i = 0; i < m * s * c; i++) {
     x.set(i, random.between(-1, 2));
@@ -63,12 +65,13 @@ int main() {
   underSchedules([] {
     for (bool bfloat16 : {false, true}) {
       for (size_t misalignment : {0, 1}) {
-        isTheDefinition(3, 16, 512, bfloat16, misalignment);
-        isTheDefinition(5, 64, 64, bfloat16, misalignment);
-        isTheDefinition(2, 49, 100, bfloat16, misalignment);
-        isTheDefinition(7, 1, 3, bfloat16, misalignment);
-        isTheDefinition(1, 5, 1, bfloat16, misalignment);
-        isTheDefinition(2, 1500, 16, bfloat16, misalignment);
+        isTheDefinition(3, 16, 512, bfloat16, misalignment, misalignment);
+        isTheDefinition(3, 16, 512, bfloat16, misalignment, 1 - misalignment);
+        isTheDefinition(5, 64, 64, bfloat16, misalignment, misalignment);
+        isTheDefinition(2, 49, 100, bfloat16, misalignment, misalignment);
+        isTheDefinition(7, 1, 3, bfloat16, misalignment, misalignment);
+        isTheDefinition(1, 5, 1, bfloat16, misalignment, misalignment);
+        isTheDefinition(2, 1500, 16, bfloat16, misalignment, misalignment);
       }
     }
   });

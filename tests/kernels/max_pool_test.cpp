@@ -9,6 +9,7 @@ struct Options {
   int batch, height, width, channels, kernel, stride;
   bool bfloat16 = false;
   size_t misalignment = 0;
+  size_t ofWinners = 0;
 };
 
 void isTheDefinition(const Options& o) {
@@ -23,7 +24,8 @@ void isTheDefinition(const Options& o) {
   int32_t dtype = o.bfloat16 ? RAIS_BFLOAT16 : RAIS_FLOAT32;
   Elements x(inputs, o.bfloat16, o.misalignment, "x"), dx(inputs, o.bfloat16, 0, "dx");
   Elements y(outputs, o.bfloat16, 0, "y"), dy(outputs, o.bfloat16, o.misalignment, "dy");
-  Buffer<uint8_t> winners(outputs, "winners");
+  Buffer<uint8_t> winnersMemory(outputs + o.ofWinners, "winners");
+  uint8_t* winners = winnersMemory.data() + o.ofWinners;
   Random random(inputs);
   for (size_t i = 0; i < inputs; i++) {
     x.set(i, random.below(7) - 3);  // with many ties
@@ -34,9 +36,9 @@ void isTheDefinition(const Options& o) {
   x.set(0, NAN);
   x.set(inputs - 1, NAN);
   CHECK_OK(rais_max_pool(nullptr, o.batch, o.height, o.width, o.channels, o.kernel, o.stride, dtype,
-                         x.data(), y.data(), winners.data()));
+                         x.data(), y.data(), winners));
   CHECK_OK(rais_max_pool_backward(nullptr, o.batch, o.height, o.width, o.channels, o.kernel,
-                                  o.stride, dtype, dy.data(), winners.data(), dx.data()));
+                                  o.stride, dtype, dy.data(), winners, dx.data()));
   std::vector<float> expected(inputs, 0.0f);
   long wrong = 0;
   size_t output = 0;
@@ -102,6 +104,7 @@ int main() {
       isTheDefinition({3, 8, 8, 50, 2, 2, bfloat16});
       isTheDefinition({2, 9, 7, 16, 3, 2, bfloat16});
       isTheDefinition({2, 9, 7, 8, 3, 1, bfloat16, 1});
+      isTheDefinition({2, 9, 7, 8, 3, 1, bfloat16, 0, 1});
       isTheDefinition({1, 11, 13, 3, 2, 3, bfloat16});  // inputs in no window
       isTheDefinition({1, 1, 1, 1, 1, 1, bfloat16});
       isTheDefinition({1, 17, 16, 4, 16, 1, bfloat16});

@@ -67,10 +67,10 @@ void printHeader(const device::Properties& p, double copyBandwidth) {
 }
 
 void printTable(const std::vector<Result>& results, double copyBandwidth) {
-  printf("\n%-22s %-40s %10s %10s %8s %8s %8s %7s\n", "kernel", "shape", "us", "us alone", "GB/s",
+  printf("\n%-28s %-40s %10s %10s %8s %8s %8s %7s\n", "kernel", "shape", "us", "us alone", "GB/s",
          "of copy", "of same", "spread");
   for (const Result& r : results) {
-    printf("%-22s %-40s ", r.row.kernel.c_str(), r.row.shape.c_str());
+    printf("%-28s %-40s ", r.row.kernel.c_str(), r.row.shape.c_str());
     if (!r.failure.empty()) {
       printf("FAILED: %s\n", r.failure.c_str());
     } else if (r.launches == 0) {

@@ -3,8 +3,8 @@ package dev.rais.kernels;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import dev.rais.Requirements;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -23,25 +23,19 @@ import org.junit.jupiter.api.Test;
  * exported symbols, PTX and the jar they come in.
  */
 class NativeBuildTest {
-  @Test
-  void theKernelsPassTheirTestsOnTheHost() throws Exception {
-    assumePossible("host");
-    String log = NativeBuild.build("host", "--test");
-    assertTrue(log.contains("100% tests passed, 0 tests failed"), log);
-  }
-
   /** With {@code -Drais.test.mutants=all} not three mutants of each source, but all of them. */
   @Test
-  void theKernelsTestsNoticeBrokenKernels() throws Exception {
-    assumePossible("host");
+  void theKernelsPassTheirTestsOnTheHostAndBrokenOnesFailThem() throws Exception {
+    need("host", "native-host");
     boolean all = System.getProperty("rais.test.mutants", "quick").equals("all");
     String log = NativeBuild.build("host", all ? "--mutants" : "--mutants=quick");
+    assertTrue(log.contains("100% tests passed, 0 tests failed"), log);
     assertTrue(log.contains(" mutants caught, 0 NOT caught"), log);
   }
 
   @Test
   void theKernelsCompileForGpus() throws Exception {
-    assumePossible("cuda");
+    need("cuda", "nvcc");
     // The preset of the jar: one compilation serves both.
     String log = NativeBuild.build("cuda", "--test");
     assertTrue(log.contains("100% tests passed, 0 tests failed"), log);
@@ -54,7 +48,7 @@ class NativeBuildTest {
     try (Stream<Path> files = Files.isDirectory(folder) ? Files.list(folder) : Stream.empty()) {
       jars = files.filter(file -> file.toString().endsWith("-linux-x86_64.jar")).toList();
     }
-    assumeTrue(!jars.isEmpty(), "the jar of the kernels was not built");
+    Requirements.need("kernels-jar", !jars.isEmpty(), "mvn package has not built it");
     assertEquals(1, jars.size(), jars.toString());
     try (ZipFile jar = new ZipFile(jars.getFirst().toFile())) {
       String name = "librais_kernels.so";
@@ -74,8 +68,8 @@ class NativeBuildTest {
     return jar.getInputStream(entry).readAllBytes();
   }
 
-  private static void assumePossible(String preset) throws Exception {
+  private static void need(String preset, String name) throws Exception {
     String missing = NativeBuild.missing(preset);
-    assumeTrue(missing.isEmpty(), missing);
+    Requirements.need(name, missing.isEmpty(), missing);
   }
 }
