@@ -80,7 +80,13 @@ class ExtendingTest {
 
   @Test
   void aModelOfOnesOwnIsTrainedAndSaved() {
-    Dataset data = Datasets.load("fashion-mnist-sample", null);
+    Dataset sample = Datasets.load("fashion-mnist-sample", null);
+    Dataset data =
+        new Dataset(
+            "some",
+            sample.train().slice(0, 2000),
+            sample.test().slice(0, 500),
+            sample.classNames());
     try (Backend backend = Backends.open("cpu", 2, warning -> {})) {
       Model model =
           Model.builder("tiny", new Shape(28, 28, 1))
@@ -95,7 +101,8 @@ class ExtendingTest {
               .build();
       TrainingConfig config =
           TrainingConfig.builder(data.name(), model.name(), "rais")
-              .learningRate(0.1)
+              .batchSize(16)
+              .learningRate(0.05)
               .epochs(4)
               .build();
       try (Trainer trainer = new Trainer(backend, data, config, model)) {

@@ -2,6 +2,7 @@ package dev.rais.cli;
 
 import dev.rais.backend.Backend;
 import dev.rais.data.Dataset;
+import dev.rais.nn.Model;
 import dev.rais.nn.Shape;
 import dev.rais.train.Checkpoint;
 import dev.rais.train.CheckpointInterval;
@@ -11,6 +12,7 @@ import dev.rais.train.Metrics;
 import dev.rais.train.ModelFile;
 import dev.rais.train.RunDirectory;
 import dev.rais.train.RunJson;
+import dev.rais.train.RunMemory;
 import dev.rais.train.Summary;
 import dev.rais.train.Trainer;
 import dev.rais.train.TrainingConfig;
@@ -246,7 +248,7 @@ final class TrainCommand implements Callable<Integer> {
       try (EndRequest end = new EndRequest();
           RunDirectory run = runDirectory(config, from)) {
         ModelFile.Description description = description(dataset, config);
-        announce(backend, dataset, config);
+        announce(backend, dataset, config, trainer.network().model());
         if (from != null && !output.quiet) {
           console.err().println("goes on at iteration " + Texts.count(from.iteration()));
         }
@@ -363,7 +365,7 @@ final class TrainCommand implements Callable<Integer> {
         config.sampler());
   }
 
-  private void announce(Backend backend, Dataset dataset, TrainingConfig config) {
+  private void announce(Backend backend, Dataset dataset, TrainingConfig config, Model model) {
     if (output.quiet) {
       return;
     }
@@ -379,6 +381,13 @@ final class TrainCommand implements Callable<Integer> {
                 config.sampler(),
                 Texts.shortest(config.epochs())));
     console.err().println(backend.description());
+    RunMemory memory = RunMemory.of(model, config.batchSize());
+    console
+        .err()
+        .println(
+            "memory: %s for activations, %s for parameters"
+                .formatted(
+                    Texts.megabytes(memory.activations()), Texts.megabytes(memory.parameters())));
   }
 
   private List<List<String>> table(Summary summary) {

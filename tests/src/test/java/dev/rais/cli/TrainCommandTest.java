@@ -170,7 +170,12 @@ class TrainCommandTest {
     assertEquals(printed.get("finalTestError"), metrics.getLast().get("testError"));
     assertEquals(printed.get("finalTrainLoss"), metrics.getLast().get("trainLoss"));
     // Without a terminal: two lines to begin with, then one for every evaluation.
-    assertEquals(2 + metrics.size(), outcome.err().lines().count(), outcome.err());
+    assertEquals(3 + metrics.size(), outcome.err().lines().count(), outcome.err());
+    assertTrue(
+        outcome
+            .err()
+            .matches("(?s).*\nmemory: [0-9.]+ MB for activations, [0-9.]+ MB for parameters\n.*"),
+        outcome.err());
     assertFalse(outcome.err().contains("\r"));
   }
 
