@@ -211,8 +211,11 @@ enum FuzzReader {
     Map<String, byte[]> seeds() throws IOException {
       Path folder = Files.createTempDirectory("rais-fuzz-import");
       try {
-        for (String file : CIFAR_FILES) {
-          Files.write(folder.resolve(file), cifarFile());
+        for (int i = 0; i < 6; i++) {
+          Path images = Files.createDirectories(folder.resolve("class" + i % 2));
+          BufferedImage image = new BufferedImage(4, 4, BufferedImage.TYPE_INT_RGB);
+          image.setRGB(i % 4, i / 2, 0x80ff00 + i);
+          ImageIO.write(image, "png", images.resolve(i + ".png").toFile());
         }
         DatasetImporter.run(
             folder, "x", folder.resolve("x"), ImportOptions.defaults(), (done, total) -> {});
