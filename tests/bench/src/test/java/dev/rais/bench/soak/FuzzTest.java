@@ -17,7 +17,8 @@ class FuzzTest {
   @ParameterizedTest
   @EnumSource
   void noMutationOfAGoodFileHarmsItsReader(FuzzReader reader) throws Exception {
-    // Each execution on a checkpoint makes a trainer, which takes a busy machine a tenth of a second.
+    // Each execution on a checkpoint makes a trainer, which takes a busy machine a tenth of a
+    // second.
     int seconds = reader == FuzzReader.CHECKPOINT ? 5 * SECONDS : SECONDS;
     Fuzzer.Outcome outcome = FuzzSoak.fuzz(reader, seconds);
     assertNull(outcome.crash());
