@@ -431,5 +431,25 @@ enum cudaError_t {
 // The error of this CPU thread's launches since it was last asked for; then there is none.
 cudaError_t cudaGetLastError();
 
+enum cudaDeviceAttr { cudaDevAttrMaxSharedMemoryPerBlockOptin = 97 };
+enum cudaFuncAttribute { cudaFuncAttributeMaxDynamicSharedMemorySize = 8 };
+
+inline cudaError_t cudaGetDevice(int* device) {
+  *device = 0;
+  return cudaSuccess;
+}
+
+// Hopper's.
+inline cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr, int) {
+  *value = 227 * 1024;
+  return cudaSuccess;
+}
+
+// A kernel may use as much as there is without asking.
+template <class Kernel>
+cudaError_t cudaFuncSetAttribute(Kernel*, cudaFuncAttribute, int) {
+  return cudaSuccess;
+}
+
 // The text of the error that cudaGetLastError returned last on this CPU thread.
 const char* cudaGetErrorString(cudaError_t error);

@@ -16,34 +16,10 @@ struct Options {
   bool gradients = true;
   bool inPlace = false;
   float smoothing = 0;
-  double spread = 4;        // of the logits
-  double margin = 0;        // added to the label's logit
-  size_t misalignment = 0;  // of the logits, in elements
-};
-
-// Elements of either type, seen as float.
-struct Matrix {
-  bool bfloat16;
-  size_t misalignment;
-  Buffer<char> memory;
-
-  Matrix(size_t count, bool isBfloat16, size_t skipped, const char* name)
-      : bfloat16(isBfloat16),
-        misalignment(skipped),
-        memory((count + skipped) * (isBfloat16 ? 2 : 4), name) {}
-
-  void* data() const { return memory.data() + misalignment * (bfloat16 ? 2 : 4); }
-  float get(size_t i) const {
-    return bfloat16 ? __bfloat162float(static_cast<__nv_bfloat16*>(data())[i])
-                    : static_cast<float*>(data())[i];
-  }
-  void set(size_t i, float x) {
-    if (bfloat16) {
-      static_cast<__nv_bfloat16*>(data())[i] = __float2bfloat16_rn(x);
-    } else {
-      static_cast<float*>(data())[i] = x;
-    }
-  }
+  double spread = 4;                // of the logits
+  double margin = 0;                // added to the label's logit
+  size_t misalignment = 0;          // of the logits, in elements
+  size_t gradientMisalignment = 0;  // of the gradients
 };
 
 void isTheDefinition(const Options& o) {
@@ -52,9 +28,9 @@ void isTheDefinition(const Options& o) {
           std::to_string(o.margin);
   auto m = static_cast<size_t>(o.rows);
   auto K = static_cast<size_t>(o.classes);
-  Matrix logits(m * K, o.bfloat16, o.misalignment, "logits");
-  Matrix separate(o.inPlace ? 1 : m * K, o.bfloat16, o.misalignment, "gradients");
-  Matrix& gradients = o.inPlace ? logits : separate;
+  Elements logits(m * K, o.bfloat16, o.misalignment, "logits");
+  Elements separate(o.inPlace ? 1 : m * K, o.bfloat16, o.gradientMisalignment, "gradients");
+  const Elements& gradients = o.inPlace ? logits : separate;
   Buffer<int32_t> labels(m, "labels");
   Buffer<float> weights(m, "weights"), hidden(m, "hidden"), losses(m, "losses"), norms(m, "norms");
   Buffer<uint8_t> correctness(m, "correctness");
@@ -71,7 +47,7 @@ void isTheDefinition(const Options& o) {
       if (static_cast<int32_t>(k) == labels[j]) {
         logit += o.margin;
       }
-      logits.set(j * K + k, static_cast<float>(logit));
+      logits.set(j * K + k, logit);
       z[j * K + k] = logits.get(j * K + k);
     }
   }
@@ -144,7 +120,7 @@ void ranksGiveFlags() {
 }
 
 void badRowsAreNaN() {
-  for (int classes : {3, 2000}) {
+  for (int classes : {3, 30, 150, 700, 2000, 70'000}) {
     where = "bad rows of " + std::to_string(classes);
     auto K = static_cast<size_t>(classes);
     Buffer<float> logits(6 * K, "logits"), losses(6, "losses"), norms(6, "norms");
@@ -203,7 +179,8 @@ void badArgumentsAreNamed() {
 int main() {
   cuda_on_host::reportFaults();
   underSchedules([] {
-    for (int classes : {2, 3, 10, 31, 32, 33, 100, 1000, 1024, 1025, 1028, 4096, 10'001}) {
+    for (int classes : {2,   3,   4,   10,  16,  31,   32,   33,   48,   64,   100,  128,
+                        200, 256, 257, 512, 513, 1000, 1024, 1025, 1028, 4096, 9000, 10'001}) {
       for (bool bfloat16 : {false, true}) {
         isTheDefinition({9, classes, bfloat16});
         isTheDefinition({5, classes, bfloat16, false, true, true, true});
@@ -211,15 +188,28 @@ int main() {
         isTheDefinition({5, classes, bfloat16, true, false, true, false, 0.1f});
         isTheDefinition({5, classes, bfloat16, true, true, false, false, 0.1f});
       }
-      isTheDefinition({5, classes, false, true, false, true, false, 0, 4, 0, 1});
+      isTheDefinition({5, classes, false, true, false, true, false, 0, 4, 0, 1, 1});
+      isTheDefinition({3, classes, true, true, false, true, false, 0, 4, 0, 3, 5});
       isTheDefinition({5, classes, false, true, false, false, false, 0, 4, 0, 1});
       for (double margin : {12.0, 40.0, 70.0, -30.0}) {
         isTheDefinition({5, classes, false, true, false, true, false, 0, 4, margin});
       }
     }
   });
+  underSchedules([] {
+    // Several tiles, the last one not full.
+    for (int classes : {2, 10, 13, 16}) {
+      isTheDefinition({600, classes, false, true, true});
+      isTheDefinition({600, classes, true, true, false, true, true, 0.1f});
+    }
+    isTheDefinition({150, 60});
+    isTheDefinition({41, 250, true});
+  });
+  // More than shared memory takes.
+  isTheDefinition({2, 60'001, false, true, true, true, false, 0.1f});
+  isTheDefinition({2, 60'003, false, true, false, true, true, 0, 4, 0, 2});
   isTheDefinition({2, 200'000});
-  isTheDefinition({2, 199'999, true});
+  isTheDefinition({2, 199'999, true, true, false, true, false, 0, 4, 0, 7, 7});
   ranksGiveFlags();
   badRowsAreNaN();
   badArgumentsAreNamed();
