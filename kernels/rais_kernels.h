@@ -539,19 +539,23 @@ RAIS_API int64_t rais_sgd_workspace_bytes(int64_t count);
  *
  * count                   number of parameters, at least 1
  * w, u                    [count] parameters and velocities
+ * gradient_dtype          RAIS_FLOAT32 or RAIS_BFLOAT16: type of g
  * g                       [count] gradients, without the weight decay
  * learning_rate           [1] in device memory
  * momentum                in [0, 1)
  * weight_decay            at least 0
  * w_bfloat16              [count] the new parameters, rounded to nearest even; nullable
  * gradient_squared_norm   [1] sum of g^2, in an order that depends on count alone; nullable
+ * not_finite              [1] set to 1 if a new parameter is infinite or NaN, else left as it is:
+ *                         the host looks at it when it reads metrics, and sets it to 0; nullable
  * workspace               rais_sgd_workspace_bytes(count) bytes, aligned to 16, zero before the
  *                         first use and not shared between streams; may be null if
  *                         gradient_squared_norm is
  */
-RAIS_API int32_t rais_sgd(rais_stream stream, int64_t count, float* w, float* u, const float* g,
-                          const float* learning_rate, float momentum, float weight_decay,
-                          uint16_t* w_bfloat16, double* gradient_squared_norm, void* workspace);
+RAIS_API int32_t rais_sgd(rais_stream stream, int64_t count, float* w, float* u,
+                          int32_t gradient_dtype, const void* g, const float* learning_rate,
+                          float momentum, float weight_decay, uint16_t* w_bfloat16,
+                          double* gradient_squared_norm, int32_t* not_finite, void* workspace);
 
 /*
  * A normalised batch of chosen images of a byte data set, varied at random (Java: Augmentation has
@@ -821,6 +825,7 @@ RAIS_API int32_t rais_batch_norm_backward_running(
     int32_t fusion, float epsilon, const void* x, const void* y, const void* dy, const float* gamma,
     const float* beta, const float* running_mean, const float* running_variance, void* dx,
     void* dresidual, float* squared_norms);
+
 /*
  * ---- Squared norms of gradients ----
  */

@@ -110,8 +110,8 @@ void badArgumentsAreNamed() {
 int main() {
   cuda_on_host::reportFaults();
   underSchedules([] {
-    for (int channels : {1, 3, 4, 8, 10, 20, 64, 100, 132, 500, 512, 1000}) {
-      for (int rows : {1, 7, 65, 1030}) {
+    for (int channels : {1, 3, 4, 10, 20, 64, 132, 500, 1000}) {
+      for (int rows : {1, 65, 1030}) {
         isTheDefinition({rows, channels, rows % 2 == 0, true});
         isTheDefinition({rows, channels, rows % 2 != 0, false, 1});
         isTheDefinition({rows, channels, false, true, 0, true});
@@ -119,8 +119,8 @@ int main() {
       }
     }
   });
-  isTheDefinition({70'001, 12});        // more rows than the blocks have at once
-  isTheDefinition({70'001, 16, true});  // the same in the other type
+  isTheDefinition({40'001, 12});        // more rows than the blocks have at once
+  isTheDefinition({40'001, 16, true});  // the same in the other type
   isTheDefinition({3, 70'000});         // more groups than blocks are wanted
   aNaNStaysOne();
   badArgumentsAreNamed();

@@ -44,7 +44,9 @@ const std::vector<Registration> registrations = {
      "rais_state_recount rais_state_freeze rais_state_features rais_state_observe rais_state_visit "
      "rais_state_values rais_state_prepare rais_state_refresh rais_state_leaves rais_state_apply "
      "rais_gain_init rais_gain"},
-    {"sgd", sgd, "20 n: w and u read and written, g read; with a bfloat16 copy 22 n", "rais_sgd"},
+    {"sgd", sgd,
+     "20 n: w and u read and written, g read; in bfloat16, g takes 2 and a copy of w is written",
+     "rais_sgd"},
     {"softmax_xent", softmaxXent,
      "2 e m K + 17 m: logits read once, gradients written; label, weight, loss, norm, flags",
      "rais_softmax_xent"},

@@ -91,12 +91,14 @@ public final class TrainingKernels {
       long count,
       MemorySegment w,
       MemorySegment u,
+      int gradientDtype,
       MemorySegment g,
       MemorySegment learningRate,
       float momentum,
       float weightDecay,
       MemorySegment wBfloat16,
       MemorySegment gradientSquaredNorm,
+      MemorySegment notFinite,
       MemorySegment workspace) {
     try {
       kernels.check(
@@ -106,12 +108,14 @@ public final class TrainingKernels {
                   count,
                   w,
                   u,
+                  gradientDtype,
                   g,
                   learningRate,
                   momentum,
                   weightDecay,
                   wBfloat16,
                   gradientSquaredNorm,
+                  notFinite,
                   workspace));
     } catch (Throwable e) {
       throw Functions.rethrown(e);

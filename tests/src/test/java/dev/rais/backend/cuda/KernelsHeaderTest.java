@@ -32,8 +32,8 @@ class KernelsHeaderTest {
     assertTrue(header.functions().size() >= 14, header.functions().toString());
     var sgd =
         header.functions().stream().filter(f -> f.name().equals("rais_sgd")).findFirst().get();
-    assertEquals("i(plppppffppp)", sgd.signature());
-    assertEquals(new KernelHeader.Parameter("const float*", "g"), sgd.parameters().get(4));
+    assertEquals("i(plppippffpppp)", sgd.signature());
+    assertEquals(new KernelHeader.Parameter("const void*", "g"), sgd.parameters().get(5));
   }
 
   @Test
