@@ -1,8 +1,9 @@
 // Batch normalisation with weighted statistics (docs/algorithm.md section 6), backward.
 //
 // Two passes, as forward, for the sums over dy and for dx. Whether the rectifier let an element
-// pass is computed again from x, or, behind a residual, taken from y once: the first pass leaves
-// the residual's gradient, which the second reads in place of dy and y.
+// pass is computed again from x where beta is given, else taken from y: behind a residual only
+// once, as the first pass leaves the residual's gradient, which the second reads in place of dy and
+// y.
 #include "batch_norm.cuh"
 
 namespace rais {
@@ -43,7 +44,8 @@ __device__ __forceinline__ Channels<kCount> channelsAt(int channel, int channels
 
 // Sums of a chunk, for every channel: of dy, and of dy (x - mean).
 template <class T, bool kWhole, Mask kMask>
-__global__ void __launch_bounds__(kColumnThreads, kOccupancy<T, !kWhole>)
+__global__ void __launch_bounds__(kColumnThreads,
+                                  kOccupancy<T, !kWhole || kMask == Mask::fromOutput>)
     sumGradients(Tiling tiling, const T* x, const T* y, const T* dy, const float* gamma,
                  const float* beta, const float* mean, const float* inverseDeviation, T* dresidual,
                  BatchNormWorkspace workspace) {
@@ -82,7 +84,9 @@ __global__ void __launch_bounds__(kColumnThreads, kOccupancy<T, !kWhole>)
           for (int i = 0; i < kCount; i++) {
             gradient[i] = output[i] > 0 ? gradient[i] : 0;
           }
-          savePack<kWhole>(dresidual + tile.at(tiling, row), tile.channels, gradient);
+          if (dresidual != nullptr) {
+            savePack<kWhole>(dresidual + tile.at(tiling, row), tile.channels, gradient);
+          }
         }
 #pragma unroll
         for (int i = 0; i < kCount; i++) {
@@ -124,18 +128,17 @@ __global__ void __launch_bounds__(kFinishThreads)
   }
 }
 
-// dy is masked here if kMasked.
-template <class T, bool kWhole, bool kMasked>
+template <class T, bool kWhole, Mask kMask>
 __global__ void __launch_bounds__(kColumnThreads, kOccupancy<T, true>)
-    writeGradients(Tiling tiling, ExampleWeights weights, const T* x, const T* dy,
+    writeGradients(Tiling tiling, ExampleWeights weights, const T* x, const T* y, const T* dy,
                    const float* gamma, const float* beta, const float* mean,
                    const float* inverseDeviation, const float* coefficients, T* dx) {
   constexpr int kCount = kPerVector<T>;
   constexpr int kRows = kRowsAtOnce / 2;
   // The rows that were read last come first.
   Tile<T> tile(tiling, blockIdx.x, tiling.chunks - 1 - static_cast<int>(blockIdx.y));
-  auto c =
-      channelsAt<kMasked, kCount>(tile.channel, tile.channels, gamma, beta, mean, inverseDeviation);
+  auto c = channelsAt<kMask == Mask::fromInput, kCount>(tile.channel, tile.channels, gamma, beta,
+                                                        mean, inverseDeviation);
   float c0[kCount];
   float c1[kCount];
 #pragma unroll
@@ -146,22 +149,33 @@ __global__ void __launch_bounds__(kColumnThreads, kOccupancy<T, true>)
   }
   Pack<T, kCount> inputs[kRows];
   Pack<T, kCount> gradients[kRows];
+  Pack<T, kCount> outputs[kMask == Mask::fromOutput ? kRows : 1];
   float w[kRows];
   downTile<kRows>(
       tile, tiling.lanes,
       [&](int u, int row) {
         inputs[u] = loadPack<kWhole>(x + tile.at(tiling, row), tile.channels);
         gradients[u] = loadPack<kWhole>(dy + tile.at(tiling, row), tile.channels);
+        if constexpr (kMask == Mask::fromOutput) {
+          outputs[u] = loadPack<kWhole>(y + tile.at(tiling, row), tile.channels);
+        }
         w[u] = weights.ofRow(row);
       },
       [&](int u, int row) {
         float values[kCount];
         float gradient[kCount];
+        float output[kCount];
         inputs[u].unpack(values);
         gradients[u].unpack(gradient);
+        if constexpr (kMask == Mask::fromOutput) {
+          outputs[u].unpack(output);
+        }
 #pragma unroll
         for (int i = 0; i < kCount; i++) {
-          float g = !kMasked || c.open(i, values[i]) ? gradient[i] : 0;
+          bool open = kMask == Mask::none        ? true
+                      : kMask == Mask::fromInput ? c.open(i, values[i])
+                                                 : output[i] > 0;
+          float g = open ? gradient[i] : 0;
           gradient[i] = c.factor[i] * g - w[u] * (c0[i] + c1[i] * (values[i] - c.mean[i]));
         }
         savePack<kWhole>(dx + tile.at(tiling, row), tile.channels, gradient);
@@ -210,7 +224,9 @@ __global__ void __launch_bounds__(kColumnThreads)
         for (int i = 0; i < kCount; i++) {
           gradient[i] = output[i] > 0 ? gradient[i] : 0;
         }
-        savePack<kWhole>(dresidual + at, tile.channels, gradient);
+        if (dresidual != nullptr) {
+          savePack<kWhole>(dresidual + at, tile.channels, gradient);
+        }
       }
 #pragma unroll
       for (int i = 0; i < kCount; i++) {
@@ -218,7 +234,9 @@ __global__ void __launch_bounds__(kColumnThreads)
         sums[kCount + i] += gradient[i] * (values[i] - c.mean[i]);
         gradient[i] *= c.factor[i];
       }
-      savePack<kWhole>(dx + at, tile.channels, gradient);
+      if (dx != nullptr) {
+        savePack<kWhole>(dx + at, tile.channels, gradient);
+      }
     }
     sumLanes(tiling, sums, [&](int v, int pack, double sum) {
       int channel = channelOf<T>(tiling, group, pack) + v % kCount;
@@ -247,10 +265,11 @@ struct Operands {
   bool whole(int32_t channels) const { return rowsAligned<T>(channels, {x, y, dy, dx, dresidual}); }
 };
 
-Mask maskOf(int32_t fusion) {
-  return fusion == RAIS_FUSION_NONE   ? Mask::none
-         : fusion == RAIS_FUSION_RELU ? Mask::fromInput
-                                      : Mask::fromOutput;
+template <class T>
+Mask maskOf(int32_t fusion, const Operands<T>& o) {
+  return fusion == RAIS_FUSION_NONE                        ? Mask::none
+         : fusion == RAIS_FUSION_RELU && o.beta != nullptr ? Mask::fromInput
+                                                           : Mask::fromOutput;
 }
 
 struct Statistics {
@@ -272,12 +291,20 @@ void launchPasses(rais_stream stream, const ExampleWeights& weights, int32_t cha
               s.mean, s.inverseDeviation, o.dresidual, workspace);
   RAIS_LAUNCH(finishGradients, finishBlocks(channels), kFinishThreads, 0, stream, sums, weights,
               o.gamma, s.inverseDeviation, workspace, dgamma, dbeta);
-  auto write =
-      mask == Mask::fromInput ? writeGradients<T, kWhole, true> : writeGradients<T, kWhole, false>;
+  if (o.dx == nullptr) {
+    return;
+  }
+  const T* dy = o.dy;
+  if (o.dresidual != nullptr) {
+    dy = o.dresidual;
+    mask = Mask::none;
+  }
+  auto write = mask == Mask::none        ? writeGradients<T, kWhole, Mask::none>
+               : mask == Mask::fromInput ? writeGradients<T, kWhole, Mask::fromInput>
+                                         : writeGradients<T, kWhole, Mask::fromOutput>;
   Tiling rest = streaming(rows, channels, kDtype<T>);
-  RAIS_LAUNCH(write, gridOf(rest), kColumnThreads, 0, stream, rest, weights, o.x,
-              mask == Mask::fromOutput ? o.dresidual : o.dy, o.gamma, o.beta, s.mean,
-              s.inverseDeviation, workspace.coefficients, o.dx);
+  RAIS_LAUNCH(write, gridOf(rest), kColumnThreads, 0, stream, rest, weights, o.x, o.y, dy, o.gamma,
+              o.beta, s.mean, s.inverseDeviation, workspace.coefficients, o.dx);
 }
 
 template <class T>
@@ -285,7 +312,7 @@ void launchBackward(rais_stream stream, const ExampleWeights& weights, int32_t c
                     int32_t fusion, const Operands<T>& o, const Statistics& s, float* dgamma,
                     float* dbeta, void* workspace) {
   auto launch = o.whole(channels) ? launchPasses<T, true> : launchPasses<T, false>;
-  launch(stream, weights, channels, maskOf(fusion), o, s, dgamma, dbeta, workspace);
+  launch(stream, weights, channels, maskOf(fusion, o), o, s, dgamma, dbeta, workspace);
 }
 
 template <class T>
@@ -297,7 +324,7 @@ void launchRunning(rais_stream stream, int32_t batch, int32_t positions, int32_t
   tiling.chunks = 1;
   auto kernel = o.whole(channels) ? runningGradients<T, true> : runningGradients<T, false>;
   RAIS_LAUNCH(kernel, static_cast<unsigned>(batch), kColumnThreads, 0, stream, tiling,
-              maskOf(fusion), epsilon, o.x, o.y, o.dy, o.gamma, o.beta, runningMean,
+              maskOf(fusion, o), epsilon, o.x, o.y, o.dy, o.gamma, o.beta, runningMean,
               runningVariance, o.dx, o.dresidual, squaredNorms);
 }
 
@@ -317,15 +344,16 @@ Call& checkOperands(Call& call, int32_t dtype, int32_t fusion, const void* x, co
       .pointer("dy", dy, elementBytes(dtype))
       .pointer("gamma", gamma, alignof(float))
       .nullable("beta", beta, alignof(float))
-      .pointer("dx", dx, elementBytes(dtype))
+      .nullable("dx", dx, elementBytes(dtype))
       .nullable("dresidual", dresidual, elementBytes(dtype));
-  if (fusion == RAIS_FUSION_RELU) {
-    call.pointer("beta", beta, alignof(float));
+  if (fusion == RAIS_FUSION_ADD_RELU || (fusion == RAIS_FUSION_RELU && beta == nullptr)) {
+    call.pointer("y", y, elementBytes(dtype));
   }
   if (fusion == RAIS_FUSION_ADD_RELU) {
-    call.pointer("y", y, elementBytes(dtype))
-        .pointer("dresidual", dresidual, elementBytes(dtype))
+    call.pointer("dresidual", dresidual, elementBytes(dtype))
         .supported(dx != dresidual, "dresidual must not be the same memory as dx");
+  } else {
+    call.supported(dresidual == nullptr, "dresidual must be null without RAIS_FUSION_ADD_RELU");
   }
   return call;
 }

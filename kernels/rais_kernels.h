@@ -792,18 +792,16 @@ RAIS_API int32_t rais_batch_norm_forward_running(
  *   dgamma    = sum of dz xhat
  *   dx        = gamma / sqrt(variance + epsilon) * (dz - w_js dbeta - w_js xhat dgamma)
  *   dresidual = dz
- * dy already contains the examples' weights. With RAIS_FUSION_RELU, y > 0 is found out from x,
- * which takes less time than reading y: gamma and beta must be those of forward.
+ * dy already contains the examples' weights.
  *
- * x, example_weights, gamma, beta   as for forward; beta is nullable unless RAIS_FUSION_RELU
- * y                                 what forward gave; nullable unless RAIS_FUSION_ADD_RELU
- * dy                                as x
- * mean, inverse_deviation           what forward gave
- * dx                                as x; may be the same memory as dy
- * dgamma, dbeta                     [channels]
- * dresidual                         as x; null unless RAIS_FUSION_ADD_RELU; may be the same memory
- *                                   as dy if dx is not
- * workspace                         as for forward, which may have the same one
+ * x, example_weights, gamma   as for forward
+ * beta                        as for forward, or null. With RAIS_FUSION_RELU: if it is given, y > 0
+ *                             is found out from x, which takes less time than reading y
+ * y                           what forward gave; nullable with RAIS_FUSION_NONE, or where beta
+ * takes its place dy                          as x mean, inverse_deviation     what forward gave dx
+ * as x; may be the same memory as dy; nullable dgamma, dbeta               [channels] dresidual as
+ * x; null unless RAIS_FUSION_ADD_RELU; may be the same memory as dy, but not as dx workspace as for
+ * forward, which may have the same one
  */
 RAIS_API int32_t rais_batch_norm_backward(rais_stream stream, int32_t batch, int32_t positions,
                                           int32_t channels, int32_t dtype, int32_t fusion,

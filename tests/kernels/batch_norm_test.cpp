@@ -16,15 +16,17 @@ struct Options {
   bool bfloat16 = false;
   size_t misalignment = 0;
   double center = 0.5;
-  bool inPlace = false;   // dx in dy's memory
-  size_t ofResidual = 0;  // its misalignment, if the others have none
+  bool inPlace = false;     // dx in dy's memory
+  size_t ofResidual = 0;    // its misalignment, if the others have none
+  bool fromOutput = false;  // with RAIS_FUSION_RELU, y tells where the rectifier was open, not x
 };
 
 std::string nameOf(const Options& o) {
   return std::to_string(o.batch) + "x" + std::to_string(o.positions) + "x" +
          std::to_string(o.channels) + ", fusion " + std::to_string(o.fusion) +
-         (o.weighted ? ", weighted" : "") + (o.bfloat16 ? ", bf16" : "") + ", around " +
-         std::to_string(o.center) + ", misaligned by " + std::to_string(o.misalignment);
+         (o.weighted ? ", weighted" : "") + (o.fromOutput ? ", mask from y" : "") +
+         (o.bfloat16 ? ", bf16" : "") + ", around " + std::to_string(o.center) +
+         ", misaligned by " + std::to_string(o.misalignment);
 }
 
 // The operands of a layer.
@@ -83,6 +85,10 @@ struct Layer {
   }
 
   bool added() const { return o.fusion == RAIS_FUSION_ADD_RELU; }
+  const void* yOrNull() const { return added() || o.fromOutput ? y.data() : nullptr; }
+  const float* betaOrNull() const {
+    return o.fusion == RAIS_FUSION_RELU && !o.fromOutput ? beta.data() : nullptr;
+  }
   const void* residualOrNull() const { return added() ? residual.data() : nullptr; }
   double weight(size_t row) const { return o.weighted ? weights[row / s] : 1; }
 
@@ -94,12 +100,12 @@ struct Layer {
                                      runningVariance.data(), kMomentum, workspace.data()));
   }
 
-  void backward(const Elements& to) {
+  void backward(void* to) {
     CHECK_OK(rais_batch_norm_backward(
-        nullptr, o.batch, o.positions, o.channels, dtype, o.fusion, x.data(),
-        added() ? y.data() : nullptr, dy.data(), o.weighted ? weights.data() : nullptr,
-        gamma.data(), beta.data(), mean.data(), inverseDeviation.data(), to.data(), dgamma.data(),
-        dbeta.data(), added() ? dresidual.data() : nullptr, workspace.data()));
+        nullptr, o.batch, o.positions, o.channels, dtype, o.fusion, x.data(), yOrNull(), dy.data(),
+        o.weighted ? weights.data() : nullptr, gamma.data(), betaOrNull(), mean.data(),
+        inverseDeviation.data(), to, dgamma.data(), dbeta.data(),
+        added() ? dresidual.data() : nullptr, workspace.data()));
   }
 };
 
@@ -144,7 +150,7 @@ void isTheDefinition(const Options& o) {
   l.forward();
   std::vector<float> incoming = l.dy.values();
   const Elements& dx = o.inPlace ? l.dy : l.dx;
-  l.backward(dx);
+  l.backward(dx.data());
   double unit = o.bfloat16 ? 4e-3 : 1e-6;
   // x is known to about this in the kernel: its mean is a float.
   double blur = 1e-7 * (std::fabs(o.center) + 1);
@@ -192,14 +198,18 @@ void isTheDefinition(const Options& o) {
 void isDeterministic(const Options& o) {
   Layer first(o), second(o);
   first.forward();
-  first.backward(first.dx);
+  first.backward(first.dx.data());
   for (int repeat = 0; repeat < 2; repeat++) {
     second.forward();
-    second.backward(second.dx);
+    second.backward(second.dx.data());
   }
   where = "determinism, " + nameOf(o);
   CHECK(first.y.values() == second.y.values());
   CHECK(first.dx.values() == second.dx.values());
+  CHECK(std::memcmp(first.dgamma.data(), second.dgamma.data(), first.c * sizeof(float)) == 0);
+  // Without dx all else is the same.
+  second.dgamma.fill(0);
+  second.backward(nullptr);
   CHECK(std::memcmp(first.dgamma.data(), second.dgamma.data(), first.c * sizeof(float)) == 0);
 }
 
@@ -218,7 +228,7 @@ void isTheGradient(int32_t fusion) {
     }
   }
   l.forward();
-  l.backward(l.dx);
+  l.backward(l.dx.data());
   auto loss = [&] {
     double sum = 0;
     for (size_t k = 0; k < l.c; k++) {
@@ -260,11 +270,21 @@ void runningStatisticsAreConstants(const Options& o) {
       l.residualOrNull(), l.y.data()));
   std::vector<float> incoming = l.dy.values();
   const Elements& dx = o.inPlace ? l.dy : l.dx;
-  CHECK_OK(rais_batch_norm_backward_running(
-      nullptr, o.batch, o.positions, o.channels, l.dtype, o.fusion, kEpsilon, l.x.data(),
-      l.added() ? l.y.data() : nullptr, l.dy.data(), l.gamma.data(), l.beta.data(),
-      l.runningMean.data(), l.runningVariance.data(), dx.data(),
-      l.added() ? l.dresidual.data() : nullptr, l.squaredNorms.data()));
+  auto backward = [&](void* to) {
+    CHECK_OK(rais_batch_norm_backward_running(
+        nullptr, o.batch, o.positions, o.channels, l.dtype, o.fusion, kEpsilon, l.x.data(),
+        l.yOrNull(), l.dy.data(), l.gamma.data(), l.betaOrNull(), l.runningMean.data(),
+        l.runningVariance.data(), to, l.added() ? l.dresidual.data() : nullptr,
+        l.squaredNorms.data()));
+  };
+  if (!o.inPlace) {
+    backward(nullptr);
+    for (size_t j = 0; j < l.m; j++) {
+      CHECK(l.squaredNorms[j] > static_cast<float>(j));
+      l.squaredNorms[j] = static_cast<float>(j);
+    }
+  }
+  backward(dx.data());
   double unit = o.bfloat16 ? 4e-3 : 1e-6;
   for (size_t j = 0; j < l.m; j++) {
     double squares = 0;
@@ -358,7 +378,9 @@ void badArgumentsAreNamed() {
                                     l.dbeta.data(), dresidual, w);
   };
   CHECK(backward(RAIS_FUSION_RELU, nullptr, nullptr, nullptr) == RAIS_INVALID_ARGUMENT);
-  CHECK_CONTAINS(rais_last_error(), "beta must not be null");
+  CHECK_CONTAINS(rais_last_error(), "y must not be null");
+  CHECK(backward(RAIS_FUSION_RELU, l.y.data(), nullptr, l.dresidual.data()) == RAIS_UNSUPPORTED);
+  CHECK_CONTAINS(rais_last_error(), "dresidual must be null");
   CHECK(backward(RAIS_FUSION_ADD_RELU, nullptr, nullptr, l.dresidual.data()) ==
         RAIS_INVALID_ARGUMENT);
   CHECK_CONTAINS(rais_last_error(), "y must not be null");
@@ -380,7 +402,9 @@ int main() {
         isTheDefinition({3, 49, 136, fusion, false, bfloat16});
         isTheDefinition({2, 33, 8, fusion, true, bfloat16, 1});
         isTheDefinition({2, 33, 8, fusion, true, bfloat16, 0, 0.5, false, 1});
+        isTheDefinition({4, 9, 24, fusion, true, bfloat16, 0, 0.5, true, 0, true});
         runningStatisticsAreConstants({4, 9, 64, fusion, true, bfloat16});
+        runningStatisticsAreConstants({4, 9, 24, fusion, true, bfloat16, 1, 0.5, false, 0, true});
         runningStatisticsAreConstants({3, 5, 300, fusion, true, bfloat16, 0, 0.5, true});
         runningStatisticsAreConstants({2, 70, 7, fusion, true, bfloat16, 1});
       }
