@@ -18,16 +18,24 @@ final class BatchNormGradientCases implements KernelCases {
   public List<Case> cases() {
     List<Case> cases = new ArrayList<>();
     for (BatchNormSetup s : BatchNormSetup.all()) {
-      cases.add(new Case("rais_batch_norm_backward", s.toString(), t -> backward(t, s)));
-      cases.add(
-          new Case("rais_batch_norm_backward_running", s.toString(), t -> backwardRunning(t, s)));
+      add(cases, s, s.toString(), s.added());
+      if (s.shape().fusion() == Fusion.RELU) {
+        add(cases, s, s + ", mask from y", true);
+      }
     }
     return cases;
   }
 
+  /** byOutput: y says where the rectifier was open, not x. */
+  private static void add(List<Case> cases, BatchNormSetup s, String name, boolean byOutput) {
+    cases.add(new Case("rais_batch_norm_backward", name, t -> backward(t, s, byOutput)));
+    cases.add(
+        new Case("rais_batch_norm_backward_running", name, t -> backwardRunning(t, s, byOutput)));
+  }
+
   /**
-   * What comes into a backward pass. The rectifier's mask is found out from x where nothing was
-   * added; where that is a matter of rounding, no gradient comes in.
+   * What comes into a backward pass. The rectifier's mask may be found out from x; where that is a
+   * matter of rounding, no gradient comes in.
    */
   private record Incoming(float[] x, float[] y, float[] dy, float[] gamma, float[] beta) {
     static Incoming of(Trial t, BatchNormSetup s) {
@@ -44,7 +52,7 @@ final class BatchNormGradientCases implements KernelCases {
     }
 
     /** The outputs that decide, given the statistics; clears gradients at the corner. */
-    double[] outputs(BatchNormSetup s, float[] mean, double[] inverse) {
+    double[] outputs(BatchNormSetup s, boolean byOutput, float[] mean, double[] inverse) {
       double[] stored = Trial.stored(s.dtype(), x);
       double[] outputs = new double[x.length];
       for (int i = 0; i < outputs.length; i++) {
@@ -55,11 +63,11 @@ final class BatchNormGradientCases implements KernelCases {
           dy[i] = 0;
         }
       }
-      return s.added() ? Trial.stored(s.dtype(), y) : outputs;
+      return byOutput ? Trial.stored(s.dtype(), y) : outputs;
     }
   }
 
-  private static void backward(Trial t, BatchNormSetup s) {
+  private static void backward(Trial t, BatchNormSetup s, boolean byOutput) {
     BatchNormShape n = s.shape();
     Incoming in = Incoming.of(t, s);
     float[] weights = s.weights(t);
@@ -78,14 +86,15 @@ final class BatchNormGradientCases implements KernelCases {
             0);
     float[] mean = floats(statistics.mean());
     float[] inverse = floats(statistics.inverseDeviation());
-    double[] y = in.outputs(s, mean, doubles(inverse));
+    double[] y = in.outputs(s, byOutput, mean, doubles(inverse));
 
     Operand xs = t.input("x", s.dtype(), in.x);
-    Operand ys = s.added() ? t.input("y", s.dtype(), in.y) : null;
+    Operand ys = byOutput ? t.input("y", s.dtype(), in.y) : null;
     Operand dys = s.inPlace() ? t.updated("dy", s.dtype(), in.dy) : t.input("dy", s.dtype(), in.dy);
     Operand ws = inputOrNull(t, "example_weights", weights);
     Operand gammas = t.input("gamma", in.gamma);
-    Operand betas = n.fusion() == Fusion.RELU ? t.input("beta", in.beta) : null;
+    boolean byInput = n.fusion() == Fusion.RELU && !byOutput;
+    Operand betas = byInput ? t.input("beta", in.beta) : null;
     Operand means = t.input("mean", mean);
     Operand inverses = t.input("inverse_deviation", inverse);
     Operand dx = s.inPlace() ? dys : t.output("dx", Trial.element(s.dtype()), s.count());
@@ -177,20 +186,21 @@ final class BatchNormGradientCases implements KernelCases {
     t.close(dx, expected.dx(), bounds);
   }
 
-  private static void backwardRunning(Trial t, BatchNormSetup s) {
+  private static void backwardRunning(Trial t, BatchNormSetup s, boolean byOutput) {
     BatchNormShape n = s.shape();
     Incoming in = Incoming.of(t, s);
     float[] mean = s.centers(t);
     float[] variance = t.uniform(n.channels(), 0.1, 2);
     double[] inverse = BatchNormReference.inverses(n, doubles(variance));
-    double[] y = in.outputs(s, mean, inverse);
+    double[] y = in.outputs(s, byOutput, mean, inverse);
     float[] before = t.uniform(n.batch(), 0, 10);
 
     Operand xs = t.input("x", s.dtype(), in.x);
-    Operand ys = s.added() ? t.input("y", s.dtype(), in.y) : null;
+    Operand ys = byOutput ? t.input("y", s.dtype(), in.y) : null;
     Operand dys = s.inPlace() ? t.updated("dy", s.dtype(), in.dy) : t.input("dy", s.dtype(), in.dy);
     Operand gammas = t.input("gamma", in.gamma);
-    Operand betas = n.fusion() == Fusion.RELU ? t.input("beta", in.beta) : null;
+    boolean byInput = n.fusion() == Fusion.RELU && !byOutput;
+    Operand betas = byInput ? t.input("beta", in.beta) : null;
     Operand means = t.input("running_mean", mean);
     Operand variances = t.input("running_variance", variance);
     Operand dx = s.inPlace() ? dys : t.output("dx", Trial.element(s.dtype()), s.count());
@@ -290,7 +300,7 @@ final class BatchNormGradientCases implements KernelCases {
             GoodCall.nullable(12, 4),
             perChannel,
             perChannel,
-            whole,
+            GoodCall.nullable(27 * 4, 4),
             perChannel,
             perChannel,
             whole,
@@ -310,7 +320,7 @@ final class BatchNormGradientCases implements KernelCases {
             GoodCall.nullable(12, 4),
             perChannel,
             perChannel,
-            whole,
+            GoodCall.nullable(27 * 4, 4),
             whole,
             perChannel));
   }
