@@ -510,7 +510,18 @@ final class ConformanceCases {
       add(Op.LOSS_LAYER, "non-finite logits, " + k + " classes", (b, t) -> nonFinite(b, t, k));
     }
     loss("many rows", 4099, 10, t -> scaled(t.uniform(40990), 4));
-    loss("large offset", 33, 10, t -> offset(t.uniform(330), 1e6f));
+    for (int classes : new int[] {10, 300, 4099}) {
+      int k = classes;
+      String name = k + " classes, ";
+      loss(name + "large offset", 33, k, t -> offset(t.uniform(33L * k), 1e6f));
+      loss(name + "far apart", 33, k, t -> scaled(t.uniform(33L * k), 39));
+      loss(name + "enormous logits", 5, k, t -> scaled(t.uniform(5L * k), 1.6e38f));
+    }
+    // Around the lengths at which an implementation may change its ways.
+    for (int classes : new int[] {255, 256, 257, 1536, 1537, 12_289, 50_257, 200_000}) {
+      int k = classes;
+      loss(k + " classes", 3, k, t -> scaled(t.uniform(3L * k), 4));
+    }
   }
 
   private interface Data {

@@ -255,6 +255,7 @@ public class JavaBackend extends Backend {
       Buffer correctness) {
     var layer =
         new LossLayer(
+            workers,
             classes,
             CpuBuffer.segment(logits),
             CpuBuffer.segment(labels),
@@ -264,7 +265,7 @@ public class JavaBackend extends Backend {
             CpuBuffer.segment(norms),
             CpuBuffer.segmentOrNull(gradients),
             CpuBuffer.segment(correctness));
-    workers.run(rows, Math.max(1, MINIMUM_ELEMENTS / 8 / classes), layer);
+    workers.run(rows, Math.max(1, MINIMUM_ELEMENTS / 4 / classes), layer);
   }
 
   @Override

@@ -38,6 +38,7 @@ final class Scratch {
 
   private final Map<Use, float[]> arrays = new EnumMap<>(Use.class);
   private final Map<Use, int[]> ints = new EnumMap<>(Use.class);
+  private final Map<Use, short[]> shorts = new EnumMap<>(Use.class);
   private final Map<Use, float[][]> matrices = new EnumMap<>(Use.class);
 
   /** An array of at least this size. */
@@ -56,6 +57,16 @@ final class Scratch {
     if (array == null || array.length < size) {
       array = new int[size];
       ints.put(use, array);
+    }
+    return array;
+  }
+
+  /** An array of short integers of at least this size. */
+  short[] shorts(Use use, int size) {
+    short[] array = shorts.get(use);
+    if (array == null || array.length < size) {
+      array = new short[size];
+      shorts.put(use, array);
     }
     return array;
   }

@@ -1,6 +1,7 @@
 package dev.rais.bench;
 
 import dev.rais.bench.draws.DrawsBench;
+import dev.rais.bench.kernels.KernelsBench;
 import dev.rais.bench.ops.OpsBench;
 import dev.rais.bench.overhead.OverheadBench;
 import dev.rais.bench.peers.PeersBench;
@@ -20,6 +21,7 @@ final class Benches {
         new SelfBench(),
         new OverheadBench(),
         new OpsBench(),
+        new KernelsBench(),
         new DrawsBench(),
         new SamplerBench(),
         new SoakBench());

@@ -1,6 +1,7 @@
 package dev.rais.bench;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
@@ -102,5 +103,41 @@ class BenchTest {
     assertEquals(2, run("sampler", "--sizes", "10000,10"));
     assertEquals(
         "sampler: --sizes must be at least 1000 each, but one is 10", err.toString().strip());
+  }
+
+  @Test
+  void kernelsAreComparedThenTimedAndGiveOneObjectOnTheLastLine() throws Exception {
+    assertEquals(
+        0,
+        run(
+            "kernels --quick --threads 1 --json --kernels lossLayer10,lossLayer1000,sgd,gather,relu,rowNorms,sumTree"
+                .split(" ")));
+    JsonNode json = new ObjectMapper().readTree(out.toString().lines().toList().getLast());
+    assertTrue(json.get("lossLayerSpeedup").asDouble() > 0);
+    assertTrue(json.get("lossLayerCopyShare").asDouble() > 0);
+    assertTrue(json.get("downcallNanos").asDouble() > 0);
+    assertTrue(json.get("criticalDowncallNanos").asDouble() > 0);
+    assertFalse(json.get("cuda").asText().isBlank());
+    assertTrue(json.get("rows").size() >= 7);
+    for (JsonNode row : json.get("rows")) {
+      assertTrue(row.get("microseconds").asDouble() > 0, row::toString);
+      assertTrue(row.get("copyGigabytesPerSecond").asDouble() > 0, row::toString);
+      assertEquals(
+          row.get("kernel").asText().equals("sumTree"),
+          row.get("copyShare").isNull(),
+          row::toString);
+      assertEquals(
+          row.get("kernel").asText().startsWith("lossLayer"),
+          !row.get("speedup").isNull(),
+          row::toString);
+    }
+  }
+
+  @Test
+  void anUnknownKernelIsWrongUsageAndAllAreNamed() {
+    assertEquals(2, run("kernels", "--kernels", "softmax"));
+    assertTrue(
+        err.toString().startsWith("kernels: there is no kernel 'softmax'; kernels: lossLayer10, "),
+        err::toString);
   }
 }
