@@ -262,12 +262,14 @@ final class CudaKernels {
               count,
               w.pointer(),
               u.pointer(),
+              Kernels.FLOAT32,
               g.pointer(),
               rate.pointer(),
               MOMENTUM,
               DECAY,
               MemorySegment.NULL,
               squaredNorm.pointer(),
+              MemorySegment.NULL,
               workspace.pointer());
     }
   }
