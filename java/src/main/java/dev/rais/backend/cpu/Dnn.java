@@ -34,10 +34,16 @@ final class Dnn {
 
   static final int FORWARD_TRAINING = 64;
   static final int FORWARD_INFERENCE = 96;
+  static final int BACKWARD = 128;
   static final int CONVOLUTION_DIRECT = 1;
   static final int POOLING_MAX = 511;
   static final int ELTWISE_RELU = 32;
   static final int ELTWISE_RELU_USE_DST = 256;
+
+  static final int USE_GLOBAL_STATS = 1;
+  static final int USE_SCALE = 2;
+  static final int USE_SHIFT = 4;
+  static final int FUSE_NORM_RELU = 8;
 
   static final int QUERY_IMPL_INFO_STR = 8;
   static final int QUERY_SRC_MD = 129;
@@ -53,12 +59,18 @@ final class Dnn {
   static final int ARG_DST = 17;
   static final int ARG_WEIGHTS = 33;
   static final int ARG_BIAS = 41;
+  static final int ARG_MEAN = 49;
+  static final int ARG_VARIANCE = 50;
+  static final int ARG_SCALE = 51;
+  static final int ARG_SHIFT = 52;
   static final int ARG_WORKSPACE = 64;
   static final int ARG_SCRATCHPAD = 80;
   static final int ARG_DIFF_SRC = 129;
   static final int ARG_DIFF_DST = 145;
   static final int ARG_DIFF_WEIGHTS = 161;
   static final int ARG_DIFF_BIAS = 169;
+  static final int ARG_DIFF_SCALE = 255;
+  static final int ARG_DIFF_SHIFT = 256;
 
   private static final int ENGINE_CPU = 1;
   private static final int STREAM_IN_ORDER = 1;
@@ -215,6 +227,28 @@ final class Dnn {
               ADDRESS,
               ADDRESS,
               ADDRESS,
+              ADDRESS,
+              ADDRESS),
+          new Function(
+              "dnnl_batch_normalization_forward_primitive_desc_create",
+              ADDRESS,
+              ADDRESS,
+              JAVA_INT,
+              ADDRESS,
+              ADDRESS,
+              JAVA_FLOAT,
+              JAVA_INT,
+              ADDRESS),
+          new Function(
+              "dnnl_batch_normalization_backward_primitive_desc_create",
+              ADDRESS,
+              ADDRESS,
+              JAVA_INT,
+              ADDRESS,
+              ADDRESS,
+              ADDRESS,
+              JAVA_FLOAT,
+              JAVA_INT,
               ADDRESS,
               ADDRESS),
           new Function("dnnl_engine_create", ADDRESS, JAVA_INT, JAVA_LONG),

@@ -65,13 +65,19 @@ class BenchTest {
   @Test
   void whatRaisAddsToAStepIsOneObjectOnTheLastLine() throws Exception {
     String arguments =
-        "overhead --model lenet5 --batch 16 --examples 128 --rounds 2 --seconds 0.01 --threads 1";
+        "overhead --model resnet8 --batch 4 --examples 32 --rounds 2 --seconds 0.01 --threads 1";
     assertEquals(0, run((arguments + " --json").split(" ")), err::toString);
     JsonNode json = new ObjectMapper().readTree(out.toString().lines().toList().getLast());
     assertEquals("overhead", json.get("bench").asText());
     assertEquals(8, json.get("steps").asInt(), "two rounds of half the examples");
     assertEquals(2, json.get("refreshes").asInt(), "a set was trained in each");
+    assertEquals(78_042, json.get("parameters").asInt());
     assertTrue(json.get("stepRatioRaisToUniform").asDouble() > 0);
+    assertEquals(
+        json.get("weightedBatchNormMillis").asDouble()
+            / json.get("plainBatchNormMillis").asDouble(),
+        json.get("weightedBatchNormOverPlain").asDouble(),
+        1e-12);
     for (String share : new String[] {"inputIdleShare", "uniformInputIdleShare"}) {
       double value = json.get(share).asDouble();
       assertTrue(value > 0 && value < 1, share + " " + value);

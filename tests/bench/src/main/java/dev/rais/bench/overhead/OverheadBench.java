@@ -40,11 +40,15 @@ public final class OverheadBench implements Bench {
       long refreshes,
       double raisStepMillis,
       double uniformStepMillis,
+      Double weightedBatchNormOverPlain,
+      Double weightedBatchNormMillis,
+      Double plainBatchNormMillis,
       double inputIdleShare,
       double uniformInputIdleShare,
       Double otherLoad) {
 
-    static Result of(Workload workload, StepOverhead steps, double otherLoad) {
+    static Result of(
+        Workload workload, StepOverhead steps, BatchNormOverhead norms, double otherLoad) {
       StepOverhead.Side rais = steps.rais();
       StepOverhead.Side uniform = steps.uniform();
       return new Result(
@@ -62,6 +66,9 @@ public final class OverheadBench implements Bench {
           steps.refreshes(),
           1000 * rais.seconds() / rais.steps(),
           1000 * uniform.seconds() / uniform.steps(),
+          norms == null ? null : Double.valueOf(norms.ratio()),
+          norms == null ? null : Double.valueOf(1000 * norms.weightedSeconds()),
+          norms == null ? null : Double.valueOf(1000 * norms.plainSeconds()),
           rais.inputIdleShare(),
           uniform.inputIdleShare(),
           Double.isNaN(otherLoad) ? null : Double.valueOf(otherLoad));
@@ -97,6 +104,9 @@ public final class OverheadBench implements Bench {
     double otherBefore = otherSeconds();
     long start = System.nanoTime();
     StepOverhead steps = StepOverhead.measure(workload, rounds, seconds, err::println);
+    BatchNormOverhead norms =
+        BatchNormOverhead.measure(
+            workload.network(), workload.batch(), workload.threads(), err::println);
     double otherLoad = (otherSeconds() - otherBefore) / ((System.nanoTime() - start) / 1e9);
     if (otherLoad > OTHER_LIMIT) {
       err.printf(
@@ -104,7 +114,7 @@ public final class OverheadBench implements Bench {
           "warning: other programs used %.2f cores; a few percent cannot be seen beside them%n",
           otherLoad);
     }
-    Result result = Result.of(workload, steps, otherLoad);
+    Result result = Result.of(workload, steps, norms, otherLoad);
     PrintWriter out = spec.commandLine().getOut();
     if (options.json()) {
       out.println(Json.write(result));
@@ -139,6 +149,14 @@ public final class OverheadBench implements Bench {
         r.medianOfRatios,
         r.lowerQuartileOfRatios,
         r.upperQuartileOfRatios);
+    if (r.weightedBatchNormOverPlain != null) {
+      out.printf(
+          Locale.ROOT,
+          "  batch norm, all layers: %.2f ms weighted, %.2f ms oneDNN's plain, ratio %.3f%n",
+          r.weightedBatchNormMillis,
+          r.plainBatchNormMillis,
+          r.weightedBatchNormOverPlain);
+    }
     out.printf(
         Locale.ROOT,
         "  idle for want of input: %.2f %% with RAIS, %.2f %% uniform%n",

@@ -2,7 +2,10 @@ package dev.rais.bench.peers;
 
 import dev.rais.data.Dataset;
 import dev.rais.data.ImageSet;
+import dev.rais.nn.Model;
+import dev.rais.nn.Models;
 import dev.rais.nn.Schedule;
+import dev.rais.nn.Shape;
 import dev.rais.train.TrainingConfig;
 import java.util.List;
 import java.util.SplittableRandom;
@@ -98,6 +101,11 @@ public record Workload(
     ImageSet test = train.slice(0, Math.min(TEST_EXAMPLES, examples));
     List<String> names = IntStream.range(0, classes).mapToObj(Integer::toString).toList();
     return new Dataset("random", train, test, names);
+  }
+
+  /** This library's description of the network. */
+  public Model network() {
+    return Models.create(model, new Shape(height, width, channels), classes);
   }
 
   /** How this library trains it: a schedule so long that no evaluation falls into a run. */

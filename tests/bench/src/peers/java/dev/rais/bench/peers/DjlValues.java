@@ -8,7 +8,6 @@ import dev.rais.backend.Backends;
 import dev.rais.backend.cpu.CpuBackends;
 import dev.rais.bench.BenchException;
 import dev.rais.nn.Model;
-import dev.rais.nn.Models;
 import dev.rais.nn.Network;
 import dev.rais.nn.Shape;
 import java.util.ArrayList;
@@ -20,8 +19,7 @@ final class DjlValues {
   private DjlValues() {}
 
   static void copyInitialValues(Workload workload, List<Parameter> parameters) {
-    Shape image = new Shape(workload.height(), workload.width(), workload.channels());
-    Model model = Models.create(workload.model(), image, workload.classes());
+    Model model = workload.network();
     List<Shape> inputs = parameterInputs(model);
     if (inputs.size() != parameters.size()) {
       throw new BenchException(
