@@ -33,7 +33,7 @@ extern "C" {
 #endif
 
 /* Grows whenever a function or constant below changes its meaning. */
-#define RAIS_ABI_VERSION 1
+#define RAIS_ABI_VERSION 2
 
 /* Statuses. */
 #define RAIS_OK 0

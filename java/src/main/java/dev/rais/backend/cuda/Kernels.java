@@ -24,7 +24,7 @@ import java.util.Map;
  */
 public final class Kernels {
   /** The version of the header that is bound here. */
-  public static final int ABI_VERSION = 1;
+  public static final int ABI_VERSION = 2;
 
   /** Type of elements: float. */
   public static final int FLOAT32 = 0;
