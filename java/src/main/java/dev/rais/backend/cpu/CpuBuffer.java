@@ -7,6 +7,8 @@ import dev.rais.backend.DType;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
+import java.nio.FloatBuffer;
 
 /** A buffer in native host memory, aligned to a cache line so that vector loads do not straddle. */
 final class CpuBuffer extends Buffer {
@@ -66,6 +68,18 @@ final class CpuBuffer extends Buffer {
 
   static MemorySegment segmentOrNull(Buffer buffer) {
     return buffer == null ? null : segment(buffer);
+  }
+
+  /**
+   * Values [from, from + count) as a FloatBuffer, for loops that C2 is to vectorise: a
+   * MemorySegment reads a float as an int and converts it, which C2 does one by one.
+   */
+  static FloatBuffer floats(MemorySegment values, long from, long count) {
+    return values
+        .asSlice(from * Float.BYTES, count * Float.BYTES)
+        .asByteBuffer()
+        .order(ByteOrder.nativeOrder())
+        .asFloatBuffer();
   }
 
   @Override

@@ -28,6 +28,8 @@ final class Scratch {
     GRAM,
     /** One row of sums. */
     SUMS,
+    /** Values and sums of one row of a batch norm. */
+    ROW,
     /** First operand of an elementwise operation. */
     X,
     /** Second operand of an elementwise operation. */
