@@ -64,7 +64,18 @@ final class VectorExp {
   }
 
   /**
-   * The second loop, which also adds the values and their squares to sums, element by element.
+   * The second loop.
+   *
+   * @param x remainders; on return the values
+   */
+  static void join(float[] x, short[] powers, int count) {
+    for (int i = 0; i < count; i++) {
+      x[i] = value(x[i], powers[i]);
+    }
+  }
+
+  /**
+   * The second loop, where it also adds the values and their squares to sums, element by element.
    *
    * @param x remainders; on return the values
    */

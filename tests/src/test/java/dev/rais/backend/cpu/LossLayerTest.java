@@ -2,19 +2,46 @@ package dev.rais.backend.cpu;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.rais.RandomTest;
 import dev.rais.backend.Backend;
 import dev.rais.backend.Buffer;
 import dev.rais.backend.DType;
+import java.util.Arrays;
 import java.util.Random;
+import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** What the conformance suite does not ask: that the ways to compute a row agree, bit by bit. */
 class LossLayerTest extends RandomTest {
+  private static final String VECTORS = "rais.backend.vectors";
+
+  @AfterEach
+  void asUsual() {
+    System.clearProperty(VECTORS);
+  }
+
+  @Test
+  void vectorsAreTested() {
+    assertTrue(
+        ModuleLayer.boot().findModule("jdk.incubator.vector").isPresent(),
+        "start the tests with --add-modules jdk.incubator.vector");
+    assumeTrue(VectorLoops.areUsed(), "this processor's vectors are too short for these loops");
+    Random random = random("vectorsAreTested");
+    float[] logits = logits(random, 10, 1000);
+    int[] labels = random.ints(10, 0, 1000).toArray();
+    float[] vectors = run(1, logits, labels, false).gradients;
+    System.setProperty(VECTORS, "false");
+    assertFalse(VectorLoops.areUsed());
+    float[] plain = run(1, logits, labels, false).gradients;
+    assertFalse(Arrays.equals(plain, vectors), "the two ways round alike: was it only one?");
+  }
+
   private record Results(float[] losses, float[] norms, float[] gradients, byte[] correctness) {}
 
   private static Results run(int threads, float[] logits, int[] labels, boolean inPlace) {
@@ -52,8 +79,19 @@ class LossLayerTest extends RandomTest {
   }
 
   @ParameterizedTest
-  @ValueSource(ints = {2, 3, 10, 100, 256, 1000, 20_000})
+  @ValueSource(ints = {2, 3, 10, 64, 100, 256, 1000, 20_000})
   void aRowDoesNotDependOnThreadsOrNeighbours(int classes) {
+    rowsStandAlone(classes);
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {64, 100, 256, 1000, 20_000})
+  void norDoesItWithoutVectors(int classes) {
+    System.setProperty(VECTORS, "false");
+    rowsStandAlone(classes);
+  }
+
+  private void rowsStandAlone(int classes) {
     Random random = random("aRowDoesNotDependOnThreadsOrNeighbours" + classes);
     int rows = 200_000 / classes + 3;
     float[] logits = logits(random, rows, classes);
@@ -65,7 +103,7 @@ class LossLayerTest extends RandomTest {
     requireSame(one, run(1, logits, labels, true));
     for (int repeat = 0; repeat < 20; repeat++) {
       int j = random.nextInt(rows);
-      float[] row = java.util.Arrays.copyOfRange(logits, j * classes, (j + 1) * classes);
+      float[] row = Arrays.copyOfRange(logits, j * classes, (j + 1) * classes);
       Results alone = run(1, row, new int[] {labels[j]}, false);
       assertEquals(one.losses[j], alone.losses[0]);
       assertEquals(one.norms[j], alone.norms[0]);
@@ -85,8 +123,19 @@ class LossLayerTest extends RandomTest {
 
   /** The vectorised and the careful way meet where logits are just as far apart as one allows. */
   @ParameterizedTest
-  @ValueSource(ints = {2, 3, 10, 300, 3000})
+  @ValueSource(ints = {2, 3, 10, 64, 79, 300, 3000})
   void theCarefulWayAgrees(int classes) {
+    agreesWithTheCarefulWay(classes);
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {64, 300, 3000})
+  void theCarefulWayAgreesWithoutVectors(int classes) {
+    System.setProperty(VECTORS, "false");
+    agreesWithTheCarefulWay(classes);
+  }
+
+  private void agreesWithTheCarefulWay(int classes) {
     Random random = random("theCarefulWayAgrees" + classes);
     for (int repeat = 0; repeat < 50; repeat++) {
       float[] row = new float[classes];
@@ -108,8 +157,10 @@ class LossLayerTest extends RandomTest {
     }
   }
 
-  @Test
-  void tinyNormsAndLossesKeepTheirDigits() {
+  @ParameterizedTest
+  @ValueSource(booleans = {true, false})
+  void tinyNormsAndLossesKeepTheirDigits(boolean vectors) {
+    System.setProperty(VECTORS, Boolean.toString(vectors));
     int classes = 1000;
     for (int lead = 5; lead <= 70; lead += 5) {
       float[] row = new float[classes];
