@@ -25,7 +25,12 @@ public final class PanamaDriver implements CudaDriver {
 
   private static final int CAPABILITY_MAJOR = 75;
   private static final int CAPABILITY_MINOR = 76;
+  private static final int POOLS_SUPPORTED = 115;
+  private static final int POOL_RELEASE_THRESHOLD = 4;
+  private static final int POOL_RESERVED = 5;
+  private static final int POOL_USED = 7;
   private static final int STREAM_NON_BLOCKING = 1;
+  private static final int EVENT_DISABLE_TIMING = 2;
 
   /** Other threads may call what this one's capture forbids, such as allocations. */
   private static final int CAPTURE_MODE_THREAD_LOCAL = 1;
@@ -40,19 +45,33 @@ public final class PanamaDriver implements CudaDriver {
   private final MethodHandle deviceGetCount;
   private final MethodHandle deviceGetName;
   private final MethodHandle deviceGetAttribute;
+  private final MethodHandle deviceGetDefaultMemPool;
   private final MethodHandle devicePrimaryCtxRetain;
   private final MethodHandle devicePrimaryCtxRelease;
   private final MethodHandle ctxSetCurrent;
+  private final MethodHandle memGetInfo;
   private final MethodHandle memAlloc;
   private final MethodHandle memFree;
+  private final MethodHandle memFreeHost;
+  private final MethodHandle memHostAlloc;
   private final MethodHandle memcpyHtoDAsync;
   private final MethodHandle memcpyDtoHAsync;
+  private final MethodHandle memcpyDtoDAsync;
   private final MethodHandle memsetD8Async;
+  private final MethodHandle memsetD32Async;
+  private final MethodHandle memFreeAsync;
+  private final MethodHandle memAllocAsync;
+  private final MethodHandle memPoolSetAttribute;
+  private final MethodHandle memPoolGetAttribute;
   private final MethodHandle streamCreate;
   private final MethodHandle streamBeginCapture;
   private final MethodHandle streamEndCapture;
   private final MethodHandle streamSynchronize;
   private final MethodHandle streamDestroy;
+  private final MethodHandle eventCreate;
+  private final MethodHandle eventRecord;
+  private final MethodHandle eventSynchronize;
+  private final MethodHandle eventDestroy;
   private final MethodHandle graphInstantiateWithFlags;
   private final MethodHandle graphLaunch;
   private final MethodHandle graphExecDestroy;
@@ -75,19 +94,33 @@ public final class PanamaDriver implements CudaDriver {
     deviceGetCount = functions.bind("cuDeviceGetCount", "i(p)");
     deviceGetName = functions.bind("cuDeviceGetName", "i(pii)");
     deviceGetAttribute = functions.bind("cuDeviceGetAttribute", "i(pii)");
+    deviceGetDefaultMemPool = functions.bind("cuDeviceGetDefaultMemPool", "i(pi)");
     devicePrimaryCtxRetain = functions.bind("cuDevicePrimaryCtxRetain", "i(pi)");
     devicePrimaryCtxRelease = functions.bind("cuDevicePrimaryCtxRelease_v2", "i(i)");
     ctxSetCurrent = functions.bind("cuCtxSetCurrent", "i(p)");
+    memGetInfo = functions.bind("cuMemGetInfo_v2", "i(pp)");
     memAlloc = functions.bind("cuMemAlloc_v2", "i(pl)");
     memFree = functions.bind("cuMemFree_v2", "i(l)");
+    memFreeHost = functions.bind("cuMemFreeHost", "i(p)");
+    memHostAlloc = functions.bind("cuMemHostAlloc", "i(pli)");
     memcpyHtoDAsync = functions.bind("cuMemcpyHtoDAsync_v2", "i(lplp)");
     memcpyDtoHAsync = functions.bind("cuMemcpyDtoHAsync_v2", "i(pllp)");
+    memcpyDtoDAsync = functions.bind("cuMemcpyDtoDAsync_v2", "i(lllp)");
     memsetD8Async = functions.bind("cuMemsetD8Async", "i(lilp)");
+    memsetD32Async = functions.bind("cuMemsetD32Async", "i(lilp)");
+    memFreeAsync = functions.bind("cuMemFreeAsync", "i(lp)");
+    memAllocAsync = functions.bind("cuMemAllocAsync", "i(plp)");
+    memPoolSetAttribute = functions.bind("cuMemPoolSetAttribute", "i(pip)");
+    memPoolGetAttribute = functions.bind("cuMemPoolGetAttribute", "i(pip)");
     streamCreate = functions.bind("cuStreamCreate", "i(pi)");
     streamBeginCapture = functions.bind("cuStreamBeginCapture_v2", "i(pi)");
     streamEndCapture = functions.bind("cuStreamEndCapture", "i(pp)");
     streamSynchronize = functions.bind("cuStreamSynchronize", "i(p)");
     streamDestroy = functions.bind("cuStreamDestroy_v2", "i(p)");
+    eventCreate = functions.bind("cuEventCreate", "i(pi)");
+    eventRecord = functions.bind("cuEventRecord", "i(pp)");
+    eventSynchronize = functions.bind("cuEventSynchronize", "i(p)");
+    eventDestroy = functions.bind("cuEventDestroy_v2", "i(p)");
     graphInstantiateWithFlags = functions.bind("cuGraphInstantiateWithFlags", "i(ppl)");
     graphLaunch = functions.bind("cuGraphLaunch", "i(pp)");
     graphExecDestroy = functions.bind("cuGraphExecDestroy", "i(p)");
@@ -187,6 +220,52 @@ public final class PanamaDriver implements CudaDriver {
     return 10 * attribute(device, CAPABILITY_MAJOR) + attribute(device, CAPABILITY_MINOR);
   }
 
+  @Override
+  public boolean hasPools(int device) {
+    return attribute(device, POOLS_SUPPORTED) != 0;
+  }
+
+  @Override
+  public void keepPool(int device) {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment all = arena.allocateFrom(JAVA_LONG, -1L); // unsigned: the most there is
+      check(
+          "cuMemPoolSetAttribute",
+          (int) memPoolSetAttribute.invokeExact(pool(device), POOL_RELEASE_THRESHOLD, all));
+    } catch (Throwable e) {
+      throw Functions.rethrown(e);
+    }
+  }
+
+  @Override
+  public long unusedInPool(int device) {
+    return poolAttribute(device, POOL_RESERVED) - poolAttribute(device, POOL_USED);
+  }
+
+  private long poolAttribute(int device, int attribute) {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment out = arena.allocate(JAVA_LONG);
+      check(
+          "cuMemPoolGetAttribute",
+          (int) memPoolGetAttribute.invokeExact(pool(device), attribute, out));
+      return out.get(JAVA_LONG, 0);
+    } catch (Throwable e) {
+      throw Functions.rethrown(e);
+    }
+  }
+
+  private MemorySegment pool(int device) {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment out = arena.allocate(ADDRESS);
+      check(
+          "cuDeviceGetDefaultMemPool",
+          (int) deviceGetDefaultMemPool.invokeExact(out, handle(device)));
+      return out.get(ADDRESS, 0);
+    } catch (Throwable e) {
+      throw Functions.rethrown(e);
+    }
+  }
+
   private int attribute(int device, int attribute) {
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment out = arena.allocate(JAVA_INT);
@@ -264,6 +343,62 @@ public final class PanamaDriver implements CudaDriver {
   }
 
   @Override
+  public long allocateOn(long numBytes, long stream) {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment out = arena.allocate(JAVA_LONG);
+      check(
+          "cuMemAllocAsync of " + numBytes + " bytes",
+          (int) memAllocAsync.invokeExact(out, numBytes, pointer(stream)));
+      return out.get(JAVA_LONG, 0);
+    } catch (Throwable e) {
+      throw Functions.rethrown(e);
+    }
+  }
+
+  @Override
+  public void freeOn(long pointer, long stream) {
+    try {
+      check("cuMemFreeAsync", (int) memFreeAsync.invokeExact(pointer, pointer(stream)));
+    } catch (Throwable e) {
+      throw Functions.rethrown(e);
+    }
+  }
+
+  @Override
+  public MemoryInfo memory() {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment free = arena.allocate(JAVA_LONG);
+      MemorySegment total = arena.allocate(JAVA_LONG);
+      check("cuMemGetInfo_v2", (int) memGetInfo.invokeExact(free, total));
+      return new MemoryInfo(free.get(JAVA_LONG, 0), total.get(JAVA_LONG, 0));
+    } catch (Throwable e) {
+      throw Functions.rethrown(e);
+    }
+  }
+
+  @Override
+  public MemorySegment allocateHost(long numBytes) {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment out = arena.allocate(ADDRESS);
+      check(
+          "cuMemHostAlloc of " + numBytes + " bytes",
+          (int) memHostAlloc.invokeExact(out, numBytes, 0));
+      return out.get(ADDRESS, 0).reinterpret(numBytes);
+    } catch (Throwable e) {
+      throw Functions.rethrown(e);
+    }
+  }
+
+  @Override
+  public void freeHost(MemorySegment memory) {
+    try {
+      check("cuMemFreeHost", (int) memFreeHost.invokeExact(memory));
+    } catch (Throwable e) {
+      throw Functions.rethrown(e);
+    }
+  }
+
+  @Override
   public void copyToDevice(long pointer, MemorySegment host, long numBytes, long stream) {
     try {
       check(
@@ -280,6 +415,28 @@ public final class PanamaDriver implements CudaDriver {
       check(
           "cuMemcpyDtoHAsync_v2",
           (int) memcpyDtoHAsync.invokeExact(host, pointer, numBytes, pointer(stream)));
+    } catch (Throwable e) {
+      throw Functions.rethrown(e);
+    }
+  }
+
+  @Override
+  public void copy(long to, long from, long numBytes, long stream) {
+    try {
+      check(
+          "cuMemcpyDtoDAsync_v2",
+          (int) memcpyDtoDAsync.invokeExact(to, from, numBytes, pointer(stream)));
+    } catch (Throwable e) {
+      throw Functions.rethrown(e);
+    }
+  }
+
+  @Override
+  public void fillInts(long pointer, int value, long count, long stream) {
+    try {
+      check(
+          "cuMemsetD32Async",
+          (int) memsetD32Async.invokeExact(pointer, value, count, pointer(stream)));
     } catch (Throwable e) {
       throw Functions.rethrown(e);
     }
@@ -304,6 +461,44 @@ public final class PanamaDriver implements CudaDriver {
       MemorySegment out = arena.allocate(ADDRESS);
       check("cuStreamCreate", (int) streamCreate.invokeExact(out, STREAM_NON_BLOCKING));
       return out.get(ADDRESS, 0).address();
+    } catch (Throwable e) {
+      throw Functions.rethrown(e);
+    }
+  }
+
+  @Override
+  public long createEvent() {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment out = arena.allocate(ADDRESS);
+      check("cuEventCreate", (int) eventCreate.invokeExact(out, EVENT_DISABLE_TIMING));
+      return out.get(ADDRESS, 0).address();
+    } catch (Throwable e) {
+      throw Functions.rethrown(e);
+    }
+  }
+
+  @Override
+  public void record(long event, long stream) {
+    try {
+      check("cuEventRecord", (int) eventRecord.invokeExact(pointer(event), pointer(stream)));
+    } catch (Throwable e) {
+      throw Functions.rethrown(e);
+    }
+  }
+
+  @Override
+  public void await(long event) {
+    try {
+      check("cuEventSynchronize", (int) eventSynchronize.invokeExact(pointer(event)));
+    } catch (Throwable e) {
+      throw Functions.rethrown(e);
+    }
+  }
+
+  @Override
+  public void destroyEvent(long event) {
+    try {
+      check("cuEventDestroy_v2", (int) eventDestroy.invokeExact(pointer(event)));
     } catch (Throwable e) {
       throw Functions.rethrown(e);
     }

@@ -1,0 +1,84 @@
+package dev.rais.backend.cuda.panama;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.rais.Requirements;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+
+/** Compares what is bound of a library with the C header that lies beside it. */
+final class ToolkitHeaders {
+  private final String text;
+
+  private ToolkitHeaders(String text) {
+    this.text = text;
+  }
+
+  /** The headers in a library's toolkit or package; skips the test if it came without. */
+  static ToolkitHeaders beside(Path library, String name, List<String> files) throws IOException {
+    Path folder = library.toRealPath().getParent().resolveSibling("include");
+    StringBuilder all = new StringBuilder();
+    for (String file : files) {
+      Path header = folder.resolve(file);
+      Requirements.need(name, Files.exists(header), "there is no " + header);
+      all.append(Files.readString(header));
+    }
+    // Comments hold parentheses and commas.
+    return new ToolkitHeaders(
+        all.toString()
+            .replaceAll("(?s)/\\*.*?\\*/", " ")
+            .replaceAll("//[^\n]*", " ")
+            .replaceAll("\\s+", " "));
+  }
+
+  /** Each function is declared, in this order, with these types. */
+  void declare(List<Bound.Symbol> symbols, String convention) {
+    int last = 0;
+    for (Bound.Symbol symbol : symbols) {
+      Matcher declaration =
+          Pattern.compile(
+                  "([\\w ]+[\\w*] ?)" + convention + " " + symbol.name() + " ?\\(([^)]*)\\) ?;")
+              .matcher(text);
+      assertTrue(declaration.find(), symbol.name() + " is not declared");
+      assertTrue(declaration.start() >= last, symbol.name() + " is not in the header's order");
+      last = declaration.start();
+      assertEquals(
+          symbol.signature().replace(" ", ""), signature(declaration), declaration.group());
+    }
+  }
+
+  private static String signature(Matcher declaration) {
+    StringBuilder signature = new StringBuilder();
+    String result = declaration.group(1);
+    signature
+        .append(result.contains("*") ? 'p' : result.contains("void") ? 'v' : letter(result))
+        .append('(');
+    String parameters = declaration.group(2).strip();
+    if (!parameters.equals("void")) {
+      for (String parameter : parameters.split(",")) {
+        signature.append(letter(parameter));
+      }
+    }
+    return signature.append(')').toString();
+  }
+
+  private static char letter(String declaration) {
+    if (declaration.contains("*")
+        || declaration.matches(".*(Handle_t|Descriptor_t|Stream_t)\\b.*")) {
+      return 'p';
+    }
+    return declaration.contains("size_t") ? 'l' : 'i';
+  }
+
+  /** A constant has this value. */
+  void constant(String name, int value) {
+    Matcher found = Pattern.compile("\\b" + name + "\\s*=\\s*(-?\\d+)").matcher(text);
+    assertTrue(found.find(), name + " is not in the header");
+    assertEquals(value, Integer.parseInt(found.group(1)), name);
+  }
+}
