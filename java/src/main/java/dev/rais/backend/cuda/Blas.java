@@ -1,13 +1,18 @@
 package dev.rais.backend.cuda;
 
+import java.nio.file.Path;
+
 /**
  * What we use of cuBLAS: one method per call, handles and device pointers as longs. Each call
  * throws {@link CudaException} if it fails, and works in the context that is current for the
  * calling thread.
  */
 public interface Blas {
-  /** The library, its version and its file, one line for people. */
+  /** The library's name and version, for people. */
   String description();
+
+  /** The library's file. */
+  Path file();
 
   /** The CUDA that the library was made for, as 1000 major + 10 minor. */
   int cudaVersion();

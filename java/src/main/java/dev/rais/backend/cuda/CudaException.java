@@ -3,7 +3,7 @@ package dev.rais.backend.cuda;
 /**
  * A call of CUDA, cuBLAS or cuDNN that failed; the message names it and gives the library's text.
  */
-public final class CudaException extends RuntimeException {
+public final class CudaException extends IllegalStateException {
   private static final long serialVersionUID = 1L;
 
   private final int code;

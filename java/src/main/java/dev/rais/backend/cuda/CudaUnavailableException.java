@@ -1,7 +1,7 @@
 package dev.rais.backend.cuda;
 
 /** CUDA cannot be used here; the message says why in one sentence. */
-public final class CudaUnavailableException extends RuntimeException {
+public final class CudaUnavailableException extends IllegalStateException {
   private static final long serialVersionUID = 1L;
 
   /** Says why. */

@@ -1,5 +1,6 @@
 package dev.rais.backend.cuda;
 
+import java.nio.file.Path;
 import java.util.List;
 
 /**
@@ -73,8 +74,11 @@ public interface Dnn {
   record Algorithm(
       int number, int mathType, boolean deterministic, long workspaceBytes, float milliseconds) {}
 
-  /** The library, its version and its file, one line for people. */
+  /** The library's name and version, for people. */
   String description();
+
+  /** The library's file. */
+  Path file();
 
   /** The library's version: 10000 major + 100 minor + patch. */
   int version();

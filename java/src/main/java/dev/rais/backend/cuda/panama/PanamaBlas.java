@@ -12,6 +12,7 @@ import dev.rais.natives.Functions;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandle;
+import java.nio.file.Path;
 import java.util.List;
 
 /** {@code libcublas.so}, bound by hand. */
@@ -45,6 +46,7 @@ public final class PanamaBlas implements Blas {
   private final MethodHandle getStatusString;
   private final MethodHandle gemmEx;
 
+  private final Path file;
   private final String description;
 
   /** Host memory of the factors 1 and 0, read whenever a call is made: alive as long as this. */
@@ -63,8 +65,8 @@ public final class PanamaBlas implements Blas {
     getStatusName = bound.handle("cublasGetStatusName");
     getStatusString = bound.handle("cublasGetStatusString");
     gemmEx = bound.handle("cublasGemmEx");
-    description =
-        "cuBLAS %d.%d.%d, %s".formatted(property(0), property(1), property(2), library.file());
+    file = library.file();
+    description = "cuBLAS %d.%d.%d".formatted(property(0), property(1), property(2));
   }
 
   /**
@@ -104,6 +106,11 @@ public final class PanamaBlas implements Blas {
   @Override
   public String description() {
     return description;
+  }
+
+  @Override
+  public Path file() {
+    return file;
   }
 
   @Override

@@ -13,6 +13,7 @@ import dev.rais.natives.Functions;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandle;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.List;
@@ -92,6 +93,7 @@ public final class PanamaDnn implements Dnn {
   private final MethodHandle setConvolution2dDescriptor;
   private final MethodHandle getForwardOutputDim;
   private final Map<Direction, Functions3> directions = new EnumMap<>(Direction.class);
+  private final Path file;
   private final String description;
 
   /** Host memory of the factors 1 and 0, read whenever a call is made: alive as long as this. */
@@ -140,7 +142,8 @@ public final class PanamaDnn implements Dnn {
           "%s is cuDNN %s; cuDNN %d is needed"
               .formatted(library.file(), versionText(version), MAJOR));
     }
-    description = "cuDNN %s, %s".formatted(versionText(version), library.file());
+    file = library.file();
+    description = "cuDNN " + versionText(version);
   }
 
   private static String versionText(int version) {
@@ -172,6 +175,11 @@ public final class PanamaDnn implements Dnn {
   @Override
   public String description() {
     return description;
+  }
+
+  @Override
+  public Path file() {
+    return file;
   }
 
   @Override

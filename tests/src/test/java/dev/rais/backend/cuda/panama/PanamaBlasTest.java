@@ -7,7 +7,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.rais.Requirements;
 import dev.rais.backend.cuda.CudaException;
 import dev.rais.backend.cuda.CudaUnavailableException;
-import java.nio.file.Path;
 import java.util.List;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -28,20 +27,17 @@ class PanamaBlasTest {
     }
   }
 
-  private Path file() {
-    return Path.of(blas.description().replaceFirst("[^/]*", ""));
-  }
-
   @Test
   void itTellsItsVersionAndItsFile() {
-    assertTrue(blas.description().matches("cuBLAS 1[23]\\.\\d+\\.\\d+, /.*"), blas.description());
+    assertTrue(blas.description().matches("cuBLAS 1[23]\\.\\d+\\.\\d+"), blas.description());
     int major = Integer.parseInt(blas.description().replaceFirst("cuBLAS (\\d+).*", "$1"));
+    assertTrue(blas.file().isAbsolute(), blas.file().toString());
     assertEquals(major, blas.cudaVersion() / 1000, blas.description());
   }
 
   @Test
   void functionsAndConstantsAreTheHeaders() throws Exception {
-    var headers = ToolkitHeaders.beside(file(), "cublas", List.of("cublas_api.h"));
+    var headers = ToolkitHeaders.beside(blas.file(), "cublas", List.of("cublas_api.h"));
     headers.declare(PanamaBlas.FUNCTIONS, "CUBLASWINAPI");
     headers.constant("CUBLAS_OP_N", 0);
     headers.constant("CUBLAS_OP_T", PanamaBlas.TRANSPOSED);
