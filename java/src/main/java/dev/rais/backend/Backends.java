@@ -1,6 +1,7 @@
 package dev.rais.backend;
 
 import dev.rais.backend.cpu.CpuBackends;
+import dev.rais.backend.cuda.CudaBackends;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
@@ -18,11 +19,22 @@ public final class Backends {
    * @param name its name
    * @param available whether it can be opened
    * @param details what would compute, or why it cannot be opened and what to do
+   * @param parts what it needs besides, one by one, where it needs anything
    */
-  public record Availability(String name, boolean available, String details) {}
+  public record Availability(String name, boolean available, String details, List<Part> parts) {}
 
   /**
-   * Opens a backend.
+   * Something that a backend needs.
+   *
+   * @param name what it is
+   * @param available whether it can be used
+   * @param details its version and where it is, or why it cannot be used
+   */
+  public record Part(String name, boolean available, String details) {}
+
+  /**
+   * Opens a backend. {@code auto} is CUDA, or the CPU where that cannot be opened: with a sentence
+   * that says why, unless the machine has no CUDA driver, and so no GPU to miss.
    *
    * @param name {@code auto}, {@code cpu} or {@code cuda}
    * @param threads CPU threads, at least 1
@@ -32,8 +44,18 @@ public final class Backends {
    */
   public static Backend open(String name, int threads, Consumer<String> warn) {
     return switch (name) {
-      case "auto", "cpu" -> CpuBackends.open(threads, warn);
-      case "cuda" -> throw new IllegalStateException(CUDA_MISSING);
+      case "auto" -> {
+        try {
+          yield CudaBackends.open();
+        } catch (IllegalStateException e) {
+          if (CudaBackends.isWorthTelling(e)) {
+            warn.accept("computing on the CPU: " + CudaBackends.reason(e));
+          }
+          yield CpuBackends.open(threads, warn);
+        }
+      }
+      case "cpu" -> CpuBackends.open(threads, warn);
+      case "cuda" -> CudaBackends.open();
       default ->
           throw new IllegalArgumentException(
               "there is no backend '" + name + "'; backends: " + String.join(", ", NAMES));
@@ -50,14 +72,25 @@ public final class Backends {
           new Availability(
               "cpu",
               true,
-              warnings.isEmpty() ? details : details + " (" + warnings.getFirst() + ")"));
+              warnings.isEmpty() ? details : details + " (" + warnings.getFirst() + ")",
+              List.of()));
     } catch (RuntimeException e) {
-      all.add(new Availability("cpu", false, e.getMessage()));
+      all.add(new Availability("cpu", false, e.getMessage(), List.of()));
     }
-    all.add(new Availability("cuda", false, CUDA_MISSING));
+    all.add(probeCuda());
     return all;
   }
 
-  private static final String CUDA_MISSING =
-      "the CUDA backend is not part of this build; use --backend cpu";
+  private static Availability probeCuda() {
+    try {
+      List<Part> parts = CudaBackends.parts();
+      try (Backend cuda = CudaBackends.open()) {
+        return new Availability("cuda", true, cuda.description(), parts);
+      } catch (IllegalStateException e) {
+        return new Availability("cuda", false, CudaBackends.reason(e), parts);
+      }
+    } catch (IllegalArgumentException e) { // an option that makes no sense
+      return new Availability("cuda", false, e.getMessage(), List.of());
+    }
+  }
 }

@@ -11,7 +11,7 @@ final class BackendOptions {
   @Option(
       names = "--backend",
       paramLabel = "NAME",
-      description = "auto, cpu or cuda (default: auto).")
+      description = "cuda, cpu, or auto: cuda where there is a GPU, else cpu (default: auto).")
   private String name = "auto";
 
   @Option(names = "--threads", paramLabel = "N", description = "CPU threads (default: all cores).")

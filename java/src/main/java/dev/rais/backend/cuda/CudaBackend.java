@@ -55,9 +55,10 @@ public final class CudaBackend extends Backend {
     return true;
   }
 
+  /** What convolutions may come to use as workspace is not offered. */
   @Override
   public long availableMemory() {
-    return device.availableMemory();
+    return Math.max(0, device.availableMemory() - device.scratchToCome());
   }
 
   @Override

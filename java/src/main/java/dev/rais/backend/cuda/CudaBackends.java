@@ -1,6 +1,7 @@
 package dev.rais.backend.cuda;
 
 import dev.rais.backend.Backend;
+import dev.rais.backend.Backends.Part;
 import dev.rais.backend.cuda.panama.PanamaBlas;
 import dev.rais.backend.cuda.panama.PanamaDnn;
 import dev.rais.backend.cuda.panama.PanamaDriver;
@@ -15,24 +16,18 @@ public final class CudaBackends {
   /** The oldest driver: that of CUDA 12.0. */
   private static final int OLDEST_DRIVER = 12_000;
 
+  /** Where the driver cannot be asked, any library that it could be the driver for will do. */
+  private static final int NEWEST_CUDA = 13_000;
+
   /** The oldest devices that our kernels are compiled for: Ampere. */
   private static final int OLDEST_CAPABILITY = 80;
 
   private CudaBackends() {}
 
   /**
-   * Something that the backend needs.
-   *
-   * @param name what it is
-   * @param available whether it can be used
-   * @param details its version and where it is, or why it cannot be used
-   */
-  public record Part(String name, boolean available, String details) {}
-
-  /**
    * Opens the backend.
    *
-   * @throws CudaUnavailableException with what is missing
+   * @throws IllegalStateException with what is missing, and every place that was looked at
    * @throws IllegalArgumentException for an option that makes no sense
    */
   public static Backend open() {
@@ -87,8 +82,22 @@ public final class CudaBackends {
   }
 
   /** What an exception says, the places of a search included, in one line. */
-  public static String oneLine(Exception e) {
-    return String.valueOf(e.getMessage()).strip().replaceAll("\\s*\n\\s*", "; ");
+  static String oneLine(Exception e) {
+    return String.valueOf(e.getMessage())
+        .strip()
+        .replaceAll(":\\s*\n\\s*", ": ")
+        .replaceAll("\\s*\n\\s*", "; ");
+  }
+
+  /** Why the backend could not be opened: one sentence, without the places of a search. */
+  public static String reason(IllegalStateException e) {
+    return oneLine(e)
+        .replaceFirst("[.:;]? Tried:.*", " (rais doctor tells where it was looked for)");
+  }
+
+  /** Whether something is amiss, rather than that this machine has no GPU. */
+  public static boolean isWorthTelling(IllegalStateException e) {
+    return !(e instanceof CudaUnavailableException unavailable && unavailable.isNoDriver());
   }
 
   private static String describe(CudaDriver driver, int device) {
@@ -132,7 +141,7 @@ public final class CudaBackends {
   }
 
   private static Blas blas(CudaDriver driver) {
-    return PanamaBlas.open(driver == null ? Integer.MAX_VALUE : driver.version());
+    return PanamaBlas.open(driver == null ? NEWEST_CUDA : driver.version());
   }
 
   private static Dnn dnn(CudaDriver driver) {

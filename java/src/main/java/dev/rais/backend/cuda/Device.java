@@ -217,6 +217,11 @@ final class Device implements AutoCloseable {
     return scratch;
   }
 
+  /** By how much it may still grow. */
+  long scratchToCome() {
+    return Math.max(0, options.workspaceBytes() - scratchBytes);
+  }
+
   private void freeScratch() {
     if (scratchBytes > 0) {
       scratchBytes = 0;

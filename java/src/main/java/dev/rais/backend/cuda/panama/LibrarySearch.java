@@ -152,10 +152,11 @@ final class LibrarySearch {
    */
   Library load(String what, List<String> files, String whatToDo) {
     List<String> tried = new ArrayList<>();
+    List<String> unset = new ArrayList<>();
     Throwable last = null;
     for (Place place : places) {
       if (place.folders().isEmpty()) {
-        tried.add(place.name() + ": not set, or no folder there");
+        unset.add(place.name());
         continue;
       }
       int problems = tried.size();
@@ -188,6 +189,9 @@ final class LibrarySearch {
           last = e;
         }
       }
+    }
+    if (!unset.isEmpty()) {
+      tried.add("not set, or no such folder: " + String.join(", ", unset));
     }
     throw new CudaUnavailableException(
         what

@@ -161,7 +161,7 @@ public final class PanamaDriver implements CudaDriver {
       throw new CudaUnavailableException(
           "the CUDA driver could not be loaded: " + e.getMessage(), e);
     } catch (IllegalArgumentException e) {
-      throw new CudaUnavailableException(
+      throw CudaUnavailableException.noDriver(
           "there is no CUDA driver: the system finds no "
               + LIBRARY
               + " (a GPU's driver brings it; in a container, the container's runtime)",

@@ -126,7 +126,7 @@ class LibrarySearchTest {
         message,
         "cuDNN could not be loaded: libcudnn.so.9 is needed.",
         "system property rais.cuda.path: not in " + folder.resolve("empty"),
-        "environment variable RAIS_CUDA_PATH: not set",
+        "not set, or no such folder: environment variable RAIS_CUDA_PATH, ",
         "CUDA_HOME: " + text + ": it is no 64-bit ELF library",
         "Install it.");
   }
