@@ -55,7 +55,7 @@ public final class PanamaBlas implements Blas {
   private final MemorySegment zero = Arena.ofAuto().allocateFrom(JAVA_FLOAT, 0f);
 
   private PanamaBlas(LibrarySearch.Library library) {
-    var bound = new Bound(library, FUNCTIONS, "cuBLAS 12 or 13");
+    var bound = Bound.of(library, FUNCTIONS, "cuBLAS 12 or 13");
     create = bound.handle("cublasCreate_v2");
     destroy = bound.handle("cublasDestroy_v2");
     getProperty = bound.handle("cublasGetProperty");

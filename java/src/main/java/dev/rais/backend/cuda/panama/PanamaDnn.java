@@ -102,7 +102,7 @@ public final class PanamaDnn implements Dnn {
   private final MemorySegment zero = Arena.ofAuto().allocateFrom(JAVA_FLOAT, 0f);
 
   private PanamaDnn(LibrarySearch.Library library) {
-    var bound = new Bound(library, FUNCTIONS, "cuDNN " + MAJOR);
+    var bound = Bound.of(library, FUNCTIONS, "cuDNN " + MAJOR);
     getVersion = bound.handle("cudnnGetVersion");
     getCudartVersion = bound.handle("cudnnGetCudartVersion");
     getErrorString = bound.handle("cudnnGetErrorString");

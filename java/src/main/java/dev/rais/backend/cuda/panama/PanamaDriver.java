@@ -7,6 +7,7 @@ import static java.lang.foreign.ValueLayout.JAVA_LONG;
 import dev.rais.backend.cuda.CudaDriver;
 import dev.rais.backend.cuda.CudaException;
 import dev.rais.backend.cuda.CudaUnavailableException;
+import dev.rais.backend.cuda.panama.Bound.Symbol;
 import dev.rais.natives.Functions;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -14,12 +15,59 @@ import java.lang.foreign.SymbolLookup;
 import java.lang.invoke.MethodHandle;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 
 /** {@code libcuda.so.1}, bound by hand. */
 @SuppressWarnings("restricted") // native access is what this class is for
 public final class PanamaDriver implements CudaDriver {
   /** System property that names the driver's file; by default the system's loader finds it. */
   public static final String PROPERTY = "rais.cuda.driver";
+
+  /**
+   * In cuda.h's order, by the names that its macros give the functions. A CUdeviceptr is a 64-bit
+   * integer, and an unsigned char is passed as an int.
+   */
+  static final List<Symbol> FUNCTIONS =
+      List.of(
+          new Symbol("cuGetErrorString", "i(ip)"),
+          new Symbol("cuGetErrorName", "i(ip)"),
+          new Symbol("cuInit", "i(i)"),
+          new Symbol("cuDriverGetVersion", "i(p)"),
+          new Symbol("cuDeviceGet", "i(pi)"),
+          new Symbol("cuDeviceGetCount", "i(p)"),
+          new Symbol("cuDeviceGetName", "i(pii)"),
+          new Symbol("cuDeviceGetAttribute", "i(pii)"),
+          new Symbol("cuDeviceGetDefaultMemPool", "i(pi)"),
+          new Symbol("cuDevicePrimaryCtxRetain", "i(pi)"),
+          new Symbol("cuDevicePrimaryCtxRelease_v2", "i(i)"),
+          new Symbol("cuCtxSetCurrent", "i(p)"),
+          new Symbol("cuMemGetInfo_v2", "i(pp)"),
+          new Symbol("cuMemAlloc_v2", "i(pl)"),
+          new Symbol("cuMemFree_v2", "i(l)"),
+          new Symbol("cuMemFreeHost", "i(p)"),
+          new Symbol("cuMemHostAlloc", "i(pli)"),
+          new Symbol("cuMemcpyHtoDAsync_v2", "i(lplp)"),
+          new Symbol("cuMemcpyDtoHAsync_v2", "i(pllp)"),
+          new Symbol("cuMemcpyDtoDAsync_v2", "i(lllp)"),
+          new Symbol("cuMemsetD8Async", "i(lilp)"),
+          new Symbol("cuMemsetD32Async", "i(lilp)"),
+          new Symbol("cuMemFreeAsync", "i(lp)"),
+          new Symbol("cuMemAllocAsync", "i(plp)"),
+          new Symbol("cuMemPoolSetAttribute", "i(pip)"),
+          new Symbol("cuMemPoolGetAttribute", "i(pip)"),
+          new Symbol("cuStreamCreate", "i(pi)"),
+          new Symbol("cuStreamBeginCapture_v2", "i(pi)"),
+          new Symbol("cuStreamEndCapture", "i(pp)"),
+          new Symbol("cuStreamSynchronize", "i(p)"),
+          new Symbol("cuStreamDestroy_v2", "i(p)"),
+          new Symbol("cuEventCreate", "i(pi)"),
+          new Symbol("cuEventRecord", "i(pp)"),
+          new Symbol("cuEventSynchronize", "i(p)"),
+          new Symbol("cuEventDestroy_v2", "i(p)"),
+          new Symbol("cuGraphInstantiateWithFlags", "i(ppl)"),
+          new Symbol("cuGraphLaunch", "i(pp)"),
+          new Symbol("cuGraphExecDestroy", "i(p)"),
+          new Symbol("cuGraphDestroy", "i(p)"));
 
   private static final String LIBRARY = "libcuda.so.1";
 
@@ -77,54 +125,51 @@ public final class PanamaDriver implements CudaDriver {
   private final MethodHandle graphExecDestroy;
   private final MethodHandle graphDestroy;
 
-  /** Binds in cuda.h's order, by the names that its macros give the functions. */
   private PanamaDriver(SymbolLookup symbols) {
-    var functions =
-        new Functions(
+    var bound =
+        new Bound(
             symbols,
-            name ->
-                new CudaUnavailableException(
-                    "the CUDA driver has no " + name + "; update it: CUDA 12 or newer is needed"));
-    // A CUdeviceptr is a 64-bit integer, and an unsigned char is passed as an int.
-    getErrorString = functions.bind("cuGetErrorString", "i(ip)");
-    getErrorName = functions.bind("cuGetErrorName", "i(ip)");
-    init = functions.bind("cuInit", "i(i)");
-    driverGetVersion = functions.bind("cuDriverGetVersion", "i(p)");
-    deviceGet = functions.bind("cuDeviceGet", "i(pi)");
-    deviceGetCount = functions.bind("cuDeviceGetCount", "i(p)");
-    deviceGetName = functions.bind("cuDeviceGetName", "i(pii)");
-    deviceGetAttribute = functions.bind("cuDeviceGetAttribute", "i(pii)");
-    deviceGetDefaultMemPool = functions.bind("cuDeviceGetDefaultMemPool", "i(pi)");
-    devicePrimaryCtxRetain = functions.bind("cuDevicePrimaryCtxRetain", "i(pi)");
-    devicePrimaryCtxRelease = functions.bind("cuDevicePrimaryCtxRelease_v2", "i(i)");
-    ctxSetCurrent = functions.bind("cuCtxSetCurrent", "i(p)");
-    memGetInfo = functions.bind("cuMemGetInfo_v2", "i(pp)");
-    memAlloc = functions.bind("cuMemAlloc_v2", "i(pl)");
-    memFree = functions.bind("cuMemFree_v2", "i(l)");
-    memFreeHost = functions.bind("cuMemFreeHost", "i(p)");
-    memHostAlloc = functions.bind("cuMemHostAlloc", "i(pli)");
-    memcpyHtoDAsync = functions.bind("cuMemcpyHtoDAsync_v2", "i(lplp)");
-    memcpyDtoHAsync = functions.bind("cuMemcpyDtoHAsync_v2", "i(pllp)");
-    memcpyDtoDAsync = functions.bind("cuMemcpyDtoDAsync_v2", "i(lllp)");
-    memsetD8Async = functions.bind("cuMemsetD8Async", "i(lilp)");
-    memsetD32Async = functions.bind("cuMemsetD32Async", "i(lilp)");
-    memFreeAsync = functions.bind("cuMemFreeAsync", "i(lp)");
-    memAllocAsync = functions.bind("cuMemAllocAsync", "i(plp)");
-    memPoolSetAttribute = functions.bind("cuMemPoolSetAttribute", "i(pip)");
-    memPoolGetAttribute = functions.bind("cuMemPoolGetAttribute", "i(pip)");
-    streamCreate = functions.bind("cuStreamCreate", "i(pi)");
-    streamBeginCapture = functions.bind("cuStreamBeginCapture_v2", "i(pi)");
-    streamEndCapture = functions.bind("cuStreamEndCapture", "i(pp)");
-    streamSynchronize = functions.bind("cuStreamSynchronize", "i(p)");
-    streamDestroy = functions.bind("cuStreamDestroy_v2", "i(p)");
-    eventCreate = functions.bind("cuEventCreate", "i(pi)");
-    eventRecord = functions.bind("cuEventRecord", "i(pp)");
-    eventSynchronize = functions.bind("cuEventSynchronize", "i(p)");
-    eventDestroy = functions.bind("cuEventDestroy_v2", "i(p)");
-    graphInstantiateWithFlags = functions.bind("cuGraphInstantiateWithFlags", "i(ppl)");
-    graphLaunch = functions.bind("cuGraphLaunch", "i(pp)");
-    graphExecDestroy = functions.bind("cuGraphExecDestroy", "i(p)");
-    graphDestroy = functions.bind("cuGraphDestroy", "i(p)");
+            FUNCTIONS,
+            name -> "the CUDA driver has no " + name + "; update it: CUDA 12 or newer is needed");
+    getErrorString = bound.handle("cuGetErrorString");
+    getErrorName = bound.handle("cuGetErrorName");
+    init = bound.handle("cuInit");
+    driverGetVersion = bound.handle("cuDriverGetVersion");
+    deviceGet = bound.handle("cuDeviceGet");
+    deviceGetCount = bound.handle("cuDeviceGetCount");
+    deviceGetName = bound.handle("cuDeviceGetName");
+    deviceGetAttribute = bound.handle("cuDeviceGetAttribute");
+    deviceGetDefaultMemPool = bound.handle("cuDeviceGetDefaultMemPool");
+    devicePrimaryCtxRetain = bound.handle("cuDevicePrimaryCtxRetain");
+    devicePrimaryCtxRelease = bound.handle("cuDevicePrimaryCtxRelease_v2");
+    ctxSetCurrent = bound.handle("cuCtxSetCurrent");
+    memGetInfo = bound.handle("cuMemGetInfo_v2");
+    memAlloc = bound.handle("cuMemAlloc_v2");
+    memFree = bound.handle("cuMemFree_v2");
+    memFreeHost = bound.handle("cuMemFreeHost");
+    memHostAlloc = bound.handle("cuMemHostAlloc");
+    memcpyHtoDAsync = bound.handle("cuMemcpyHtoDAsync_v2");
+    memcpyDtoHAsync = bound.handle("cuMemcpyDtoHAsync_v2");
+    memcpyDtoDAsync = bound.handle("cuMemcpyDtoDAsync_v2");
+    memsetD8Async = bound.handle("cuMemsetD8Async");
+    memsetD32Async = bound.handle("cuMemsetD32Async");
+    memFreeAsync = bound.handle("cuMemFreeAsync");
+    memAllocAsync = bound.handle("cuMemAllocAsync");
+    memPoolSetAttribute = bound.handle("cuMemPoolSetAttribute");
+    memPoolGetAttribute = bound.handle("cuMemPoolGetAttribute");
+    streamCreate = bound.handle("cuStreamCreate");
+    streamBeginCapture = bound.handle("cuStreamBeginCapture_v2");
+    streamEndCapture = bound.handle("cuStreamEndCapture");
+    streamSynchronize = bound.handle("cuStreamSynchronize");
+    streamDestroy = bound.handle("cuStreamDestroy_v2");
+    eventCreate = bound.handle("cuEventCreate");
+    eventRecord = bound.handle("cuEventRecord");
+    eventSynchronize = bound.handle("cuEventSynchronize");
+    eventDestroy = bound.handle("cuEventDestroy_v2");
+    graphInstantiateWithFlags = bound.handle("cuGraphInstantiateWithFlags");
+    graphLaunch = bound.handle("cuGraphLaunch");
+    graphExecDestroy = bound.handle("cuGraphExecDestroy");
+    graphDestroy = bound.handle("cuGraphDestroy");
   }
 
   /**

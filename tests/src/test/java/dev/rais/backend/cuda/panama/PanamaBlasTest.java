@@ -7,7 +7,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.rais.Requirements;
 import dev.rais.backend.cuda.CudaException;
 import dev.rais.backend.cuda.CudaUnavailableException;
-import java.util.List;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
@@ -37,7 +36,7 @@ class PanamaBlasTest {
 
   @Test
   void functionsAndConstantsAreTheHeaders() throws Exception {
-    var headers = ToolkitHeaders.beside(blas.file(), "cublas", List.of("cublas_api.h"));
+    var headers = ToolkitHeaders.beside(blas.file(), "cublas", "cublas_api.h");
     headers.declare(PanamaBlas.FUNCTIONS, "CUBLASWINAPI");
     headers.constant("CUBLAS_OP_N", 0);
     headers.constant("CUBLAS_OP_T", PanamaBlas.TRANSPOSED);

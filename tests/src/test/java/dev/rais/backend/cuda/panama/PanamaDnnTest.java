@@ -49,8 +49,7 @@ class PanamaDnnTest {
   @Test
   void functionsAndConstantsAreTheHeaders() throws Exception {
     var headers =
-        ToolkitHeaders.beside(
-            dnn().file(), "cudnn", List.of("cudnn_graph.h", "cudnn_ops.h", "cudnn_cnn.h"));
+        ToolkitHeaders.beside(dnn().file(), "cudnn", "cudnn_graph.h", "cudnn_ops.h", "cudnn_cnn.h");
     headers.declare(PanamaDnn.FUNCTIONS, "CUDNNWINAPI");
     headers.constant("CUDNN_TENSOR_NHWC", PanamaDnn.NHWC);
     headers.constant("CUDNN_DATA_FLOAT", PanamaDnn.DATA_FLOAT);

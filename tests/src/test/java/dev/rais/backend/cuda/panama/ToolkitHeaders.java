@@ -20,8 +20,10 @@ final class ToolkitHeaders {
   }
 
   /** The headers in a library's toolkit or package; skips the test if it came without. */
-  static ToolkitHeaders beside(Path library, String name, List<String> files) throws IOException {
-    Path folder = library.toRealPath().getParent().resolveSibling("include");
+  static ToolkitHeaders beside(Path library, String name, String... files) throws IOException {
+    Path libraries = library.getParent();
+    Path folder =
+        (Files.exists(libraries) ? libraries.toRealPath() : libraries).resolveSibling("include");
     StringBuilder all = new StringBuilder();
     for (String file : files) {
       Path header = folder.resolve(file);
@@ -69,10 +71,33 @@ final class ToolkitHeaders {
 
   private static char letter(String declaration) {
     if (declaration.contains("*")
-        || declaration.matches(".*(Handle_t|Descriptor_t|Stream_t)\\b.*")) {
+        || declaration.matches(".*(Handle_t|Descriptor_t|Stream_t)\\b.*")
+        || declaration.matches(".*\\bCU(context|stream|event|graph|graphExec|memoryPool)\\b.*")) {
       return 'p';
     }
-    return declaration.contains("size_t") ? 'l' : 'i';
+    return declaration.matches(".*\\b(size_t|CUdeviceptr|unsigned long long)\\b.*") ? 'l' : 'i';
+  }
+
+  /**
+   * The same for functions that macros give other names: the newest declaration under the name that
+   * is written in C. Their order is not that of the header.
+   */
+  void declareWithMacros(List<Bound.Symbol> symbols, String convention) {
+    for (Bound.Symbol symbol : symbols) {
+      String written = symbol.name();
+      Matcher macro =
+          Pattern.compile("#define (cu\\w+) (?:__CUDA_API_PT(?:DS|SZ)\\()?" + symbol.name() + "\\b")
+              .matcher(text);
+      if (macro.find()) {
+        written = macro.group(1);
+      }
+      Matcher declaration =
+          Pattern.compile("([\\w ]+[\\w*] ?)" + convention + " " + written + " ?\\(([^)]*)\\) ?;")
+              .matcher(text);
+      assertTrue(declaration.find(), symbol.name() + " is not declared");
+      assertEquals(
+          symbol.signature().replace(" ", ""), signature(declaration), declaration.group());
+    }
   }
 
   /** A constant has this value. */
