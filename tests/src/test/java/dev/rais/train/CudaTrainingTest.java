@@ -69,6 +69,7 @@ class CudaTrainingTest {
         TrainingConfig.builder("small", "lenet5", "uniform")
             .batchSize(20)
             .epochs(1)
+            .evalEvery(0.5)
             .seed(5)
             .build());
   }
@@ -79,6 +80,7 @@ class CudaTrainingTest {
         TrainingConfig.builder("small", "lenet5", "rais")
             .batchSize(20)
             .epochs(1)
+            .evalEvery(0.5)
             .async(false)
             .seed(6)
             .build());

@@ -101,6 +101,18 @@ final class CudaConvolution extends Convolution {
     if (closed) {
       throw new IllegalStateException("this convolution is closed");
     }
+    ConvolutionShape s = shape();
+    try (var xs =
+            new AlignedOperand(device, x, s.inputCount(), direction == Direction.BACKWARD_DATA);
+        var ws =
+            new AlignedOperand(
+                device, w, s.weightCount(), direction == Direction.BACKWARD_WEIGHTS);
+        var ys = new AlignedOperand(device, y, s.outputCount(), direction == Direction.FORWARD)) {
+      runAligned(direction, xs.pointer(), ws.pointer(), ys.pointer());
+    }
+  }
+
+  private void runAligned(Direction direction, long x, long w, long y) {
     device.dnn();
     Choice choice = choices.get(direction);
     if (choice == null) {

@@ -43,9 +43,9 @@ public final class HostCuda {
     return new HostCuda(true, true, MEMORY);
   }
 
-  /** A device without memory pools. */
+  /** A device that does its work at once, and has no memory pools. */
   static HostCuda withoutPools() {
-    return new HostCuda(true, false, MEMORY);
+    return new HostCuda(false, false, MEMORY);
   }
 
   /** A device with less memory. */

@@ -9,19 +9,6 @@ import org.junit.jupiter.api.Nested;
  * of kernels are what a GPU would get ({@link HostCuda}).
  */
 class HostCudaConformanceTest {
-  @Nested
-  class Prompt extends BackendConformance {
-    @Override
-    protected Backend create() {
-      return HostCuda.prompt().backend();
-    }
-
-    @Override
-    protected boolean sumsMomentsInFloat() {
-      return true;
-    }
-  }
-
   /** Whatever does not wait where it must, or writes what is still to be read, fails here. */
   @Nested
   class Late extends BackendConformance {

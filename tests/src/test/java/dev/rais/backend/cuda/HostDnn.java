@@ -153,6 +153,7 @@ final class HostDnn implements Dnn {
       long workspace,
       long workspaceBytes) {
     require(handle);
+    aligned(x, w, y);
     queue.synchronize("find " + direction);
     searches++;
     driver.spoil(workspace, workspaceBytes);
@@ -170,6 +171,15 @@ final class HostDnn implements Dnn {
         .filter(a -> a.mathType() == type.code() || a.mathType() == MathType.TF32.code())
         .filter(a -> a.workspaceBytes() <= workspaceBytes)
         .toList();
+  }
+
+  /** As those algorithms need that read vectors. */
+  private static void aligned(long... pointers) {
+    for (long pointer : pointers) {
+      if (pointer % 16 != 0) {
+        throw new CudaException(2003, "CUDNN_STATUS_BAD_PARAM_MISALIGNED_POINTER");
+      }
+    }
   }
 
   private static long output(Direction direction, Descriptors d) {
@@ -205,6 +215,7 @@ final class HostDnn implements Dnn {
     if (workspaceBytes(direction, handle, d, algorithm) > workspaceBytes) {
       throw new CudaException(2000, "CUDNN_STATUS_BAD_PARAM: the workspace is too small");
     }
+    aligned(x, w, y);
     used.add(algorithm);
     Descriptor input = get(d.x(), 't');
     Descriptor filter = get(d.w(), 'f');
