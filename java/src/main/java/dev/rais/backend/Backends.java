@@ -1,6 +1,7 @@
 package dev.rais.backend;
 
 import dev.rais.backend.cpu.CpuBackends;
+import dev.rais.backend.cpu.JavaBackend;
 import dev.rais.backend.cuda.CudaBackends;
 import java.util.ArrayList;
 import java.util.List;
@@ -81,10 +82,21 @@ public final class Backends {
     return all;
   }
 
+  /** Pure Java is what every machine has to compare with. */
+  private static Part selfTest(Backend cuda) {
+    try (Backend java = new JavaBackend(1)) {
+      String result = SelfTest.compare(cuda, java, CudaBackends.roundsToTf32());
+      return new Part("self-test", !result.startsWith("failed"), result);
+    } catch (IllegalStateException | IllegalArgumentException e) {
+      return new Part("self-test", false, "failed: " + e.getMessage());
+    }
+  }
+
   private static Availability probeCuda() {
     try {
-      List<Part> parts = CudaBackends.parts();
+      List<Part> parts = new ArrayList<>(CudaBackends.parts());
       try (Backend cuda = CudaBackends.open()) {
+        parts.add(selfTest(cuda));
         return new Availability("cuda", true, cuda.description(), parts);
       } catch (IllegalStateException e) {
         return new Availability("cuda", false, CudaBackends.reason(e), parts);

@@ -86,7 +86,7 @@ final class DoctorCommand implements Callable<Integer> {
               (backend.available() ? "available: " : "not available: ") + backend.details()));
       for (Backends.Part part : backend.parts()) {
         rows.add(
-            List.of("  " + part.name(), (part.available() ? "" : "missing: ") + part.details()));
+            List.of("  " + part.name(), (part.available() ? "" : "not usable: ") + part.details()));
       }
       computes |= backend.available();
     }

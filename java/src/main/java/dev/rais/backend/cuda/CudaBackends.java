@@ -95,6 +95,11 @@ public final class CudaBackends {
         .replaceFirst("[.:;]? Tried:.*", " (rais doctor tells where it was looked for)");
   }
 
+  /** Whether the options ask for TF32. */
+  public static boolean roundsToTf32() {
+    return CudaOptions.of(System.getProperties()).mathType() == Dnn.MathType.TF32;
+  }
+
   /** Whether something is amiss, rather than that this machine has no GPU. */
   public static boolean isWorthTelling(IllegalStateException e) {
     return !(e instanceof CudaUnavailableException unavailable && unavailable.isNoDriver());

@@ -8,9 +8,11 @@ import dev.rais.backend.Convolution;
 import dev.rais.backend.ConvolutionShape;
 import dev.rais.backend.cuda.Dnn.Algorithm;
 import dev.rais.backend.cuda.Dnn.Direction;
+import java.util.Comparator;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalInt;
 
 /**
@@ -135,15 +137,10 @@ final class CudaConvolution extends Convolution {
     String key = key(direction);
     OptionalInt known = device.algorithms.get(key);
     if (known.isPresent() && known.getAsInt() < direction.algorithms()) {
-      try {
-        long numBytes =
-            dnn.workspaceBytes(direction, device.dnnHandle(), descriptors, known.getAsInt());
-        if (numBytes <= device.options.workspaceBytes()) {
-          return new Choice(known.getAsInt(), numBytes);
-        }
-      } catch (CudaException e) {
-        // The file says what cannot be: searched anew.
-      }
+      Optional<Choice> choice = supported(direction, known.getAsInt());
+      if (choice.isPresent()) {
+        return choice.get();
+      } // else the file says what cannot be: searched anew
     }
     // Half of what is left at most: what is allocated later needs some, too.
     long numBytes = Math.min(device.options.workspaceBytes(), device.availableMemory() / 2);
@@ -156,15 +153,35 @@ final class CudaConvolution extends Convolution {
         device.free(workspace);
       }
     }
-    Algorithm best =
+    // Each was tried in the arithmetic that was asked for and in cuDNN's default one; what only
+    // the latter made fast may still be possible in the former, which is all that is ever run.
+    int mathType = device.options.mathType().code();
+    Choice best =
         found.stream()
             .filter(a -> a.deterministic() || !device.options.deterministic())
-            .filter(a -> a.mathType() == device.options.mathType().code())
-            .filter(a -> a.workspaceBytes() <= numBytes)
+            .sorted(Comparator.comparing(a -> a.mathType() != mathType))
+            .map(
+                a ->
+                    a.mathType() == mathType && a.workspaceBytes() <= numBytes
+                        ? Optional.of(new Choice(a.number(), a.workspaceBytes()))
+                        : supported(direction, a.number()))
+            .flatMap(Optional::stream)
             .findFirst()
             .orElseThrow(() -> nothingFits(direction, numBytes, found));
     device.algorithms.put(key, best.number());
-    return new Choice(best.number(), best.workspaceBytes());
+    return best;
+  }
+
+  /** The algorithm if it can do this convolution, with the descriptor's arithmetic, in bounds. */
+  private Optional<Choice> supported(Direction direction, int algorithm) {
+    try {
+      long numBytes = dnn.workspaceBytes(direction, device.dnnHandle(), descriptors, algorithm);
+      return numBytes <= device.options.workspaceBytes()
+          ? Optional.of(new Choice(algorithm, numBytes))
+          : Optional.empty();
+    } catch (CudaException e) {
+      return Optional.empty();
+    }
   }
 
   private IllegalStateException nothingFits(Direction direction, long numBytes, List<?> found) {

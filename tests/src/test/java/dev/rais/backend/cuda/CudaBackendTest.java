@@ -64,7 +64,7 @@ class CudaBackendTest {
   }
 
   @Test
-  void adeviceThatCannotBeSetUpIsGivenBack() {
+  void aDeviceThatCannotBeSetUpIsGivenBack() {
     HostCuda cuda = HostCuda.ofMemory(1 << 20); // less than cuBLAS's workspace
     assertThrows(CudaException.class, cuda::backend);
     assertEquals(0, cuda.driver.alive());
@@ -88,6 +88,17 @@ class CudaBackendTest {
   @Test
   void deterministicConvolutionsUseDeterministicAlgorithmsThatFit() {
     HostCuda cuda = HostCuda.late();
+    try (CudaBackend backend = cuda.backend()) {
+      convolve(backend);
+    }
+    assertEquals(Set.of(1), Set.copyOf(cuda.dnn.used()));
+  }
+
+  /** What a search says of the arithmetic is no reason to use another than was asked for. */
+  @Test
+  void theArithmeticIsTheOneAskedForWhateverASearchSays() {
+    HostCuda cuda = HostCuda.prompt();
+    cuda.dnn.tellDefaultMathOnly();
     try (CudaBackend backend = cuda.backend()) {
       convolve(backend);
     }

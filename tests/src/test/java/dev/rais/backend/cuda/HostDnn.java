@@ -30,9 +30,16 @@ final class HostDnn implements Dnn {
   private long handle;
   private int searches;
 
+  private boolean tellsDefaultMathOnly;
+
   HostDnn(HostQueue queue, HostDriver driver) {
     this.queue = queue;
     this.driver = driver;
+  }
+
+  /** From now on a search says of everything that it was tried in the default arithmetic. */
+  void tellDefaultMathOnly() {
+    tellsDefaultMathOnly = true;
   }
 
   /** How many searches there were. */
@@ -170,6 +177,16 @@ final class HostDnn implements Dnn {
     return ALGORITHMS.stream()
         .filter(a -> a.mathType() == type.code() || a.mathType() == MathType.TF32.code())
         .filter(a -> a.workspaceBytes() <= workspaceBytes)
+        .map(
+            a ->
+                tellsDefaultMathOnly
+                    ? new Algorithm(
+                        a.number(),
+                        MathType.TF32.code(),
+                        a.deterministic(),
+                        a.workspaceBytes(),
+                        a.milliseconds())
+                    : a)
         .toList();
   }
 
