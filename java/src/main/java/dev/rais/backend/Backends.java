@@ -6,11 +6,15 @@ import dev.rais.backend.cuda.CudaBackends;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
+import java.util.function.Supplier;
 
 /** Chooses and opens a backend. */
 public final class Backends {
   /** Names that can be asked for. */
   public static final List<String> NAMES = List.of("auto", "cpu", "cuda");
+
+  /** Precisions that can be asked for. */
+  public static final List<String> PRECISIONS = List.of("fp32", "tf32");
 
   private Backends() {}
 
@@ -44,10 +48,33 @@ public final class Backends {
    * @throws IllegalArgumentException for an unknown name
    */
   public static Backend open(String name, int threads, Consumer<String> warn) {
+    return open(name, threads, warn, CudaBackends::open);
+  }
+
+  /**
+   * The same with a precision: {@code tf32} allows convolutions and linear layers to round their
+   * operands to 10 bits where that is faster, which is on CUDA; {@code fp32} does not.
+   *
+   * @param precision one of {@link #PRECISIONS}
+   * @throws IllegalArgumentException also for another precision
+   */
+  public static Backend open(String name, int threads, String precision, Consumer<String> warn) {
+    if (!PRECISIONS.contains(precision)) {
+      throw new IllegalArgumentException(
+          "there is no precision '"
+              + precision
+              + "'; precisions: "
+              + String.join(", ", PRECISIONS));
+    }
+    return open(name, threads, warn, () -> CudaBackends.open(precision));
+  }
+
+  private static Backend open(
+      String name, int threads, Consumer<String> warn, Supplier<Backend> cuda) {
     return switch (name) {
       case "auto" -> {
         try {
-          yield CudaBackends.open();
+          yield cuda.get();
         } catch (IllegalStateException e) {
           if (CudaBackends.isWorthTelling(e)) {
             warn.accept("computing on the CPU: " + CudaBackends.reason(e));
@@ -56,7 +83,7 @@ public final class Backends {
         }
       }
       case "cpu" -> CpuBackends.open(threads, warn);
-      case "cuda" -> CudaBackends.open();
+      case "cuda" -> cuda.get();
       default ->
           throw new IllegalArgumentException(
               "there is no backend '" + name + "'; backends: " + String.join(", ", NAMES));

@@ -31,7 +31,21 @@ public final class CudaBackends {
    * @throws IllegalArgumentException for an option that makes no sense
    */
   public static Backend open() {
-    CudaOptions options = CudaOptions.of(System.getProperties());
+    return open(CudaOptions.of(System.getProperties()));
+  }
+
+  /**
+   * Opens the backend.
+   *
+   * @param precision {@code fp32} or {@code tf32}, whatever the system property says
+   * @throws IllegalStateException with what is missing, and every place that was looked at
+   * @throws IllegalArgumentException for an option that makes no sense
+   */
+  public static Backend open(String precision) {
+    return open(CudaOptions.of(System.getProperties()).withPrecision(precision));
+  }
+
+  private static Backend open(CudaOptions options) {
     CudaDriver driver = driver(options);
     return new CudaBackend(
         new Device.Libraries(driver, kernels(), blas(driver), dnn(driver)), options, cache());

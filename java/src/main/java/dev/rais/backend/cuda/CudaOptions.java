@@ -40,19 +40,30 @@ public record CudaOptions(
   public static CudaOptions of(Properties properties) {
     int device = number(properties, DEVICE, DEFAULT.device(), 1023);
     int workspace = number(properties, WORKSPACE, (int) (DEFAULT.workspaceBytes() >> 20), 1 << 20);
-    String precision = properties.getProperty(PRECISION, "fp32").toLowerCase(Locale.ROOT);
-    MathType mathType =
-        switch (precision) {
-          case "fp32" -> MathType.FLOAT32;
-          case "tf32" -> MathType.TF32;
-          default -> throw wrong(PRECISION, "fp32 or tf32", precision);
-        };
+    MathType mathType = mathType(properties.getProperty(PRECISION, "fp32"));
     String deterministic = properties.getProperty(DETERMINISTIC, "true").toLowerCase(Locale.ROOT);
     if (!deterministic.equals("true") && !deterministic.equals("false")) {
       throw wrong(DETERMINISTIC, "true or false", deterministic);
     }
     return new CudaOptions(
         device, mathType, Boolean.parseBoolean(deterministic), (long) workspace << 20);
+  }
+
+  /**
+   * The same with another precision.
+   *
+   * @param precision {@code fp32} or {@code tf32}
+   */
+  CudaOptions withPrecision(String precision) {
+    return new CudaOptions(device, mathType(precision), deterministic, workspaceBytes);
+  }
+
+  private static MathType mathType(String precision) {
+    return switch (precision.toLowerCase(Locale.ROOT)) {
+      case "fp32" -> MathType.FLOAT32;
+      case "tf32" -> MathType.TF32;
+      default -> throw wrong(PRECISION, "fp32 or tf32", precision);
+    };
   }
 
   private static int number(Properties properties, String name, int otherwise, int most) {
