@@ -50,6 +50,29 @@ class BackendsTest {
     warnings.forEach(warning -> assertTrue(!warning.contains("\n"), warning));
   }
 
+  /** A driver that was asked for and is not there: a GPU was hoped for. */
+  @Test
+  void theCpuTakesOverWithOneLineThatSaysWhy() {
+    String property = "rais.cuda.driver";
+    String before = System.getProperty(property);
+    System.setProperty(property, "/does/not/exist.so");
+    List<String> warnings = new ArrayList<>();
+    try (Backend backend = Backends.open("auto", 1, warnings::add)) {
+      assertEquals("cpu", backend.name());
+      assertEquals(
+          List.of(
+              "computing on the CPU: the CUDA driver that -Drais.cuda.driver names,"
+                  + " /does/not/exist.so, does not exist"),
+          warnings);
+    } finally {
+      if (before == null) {
+        System.clearProperty(property);
+      } else {
+        System.setProperty(property, before);
+      }
+    }
+  }
+
   @Test
   void everyBackendIsProbed() {
     List<Backends.Availability> all = Backends.probe(1);
