@@ -8,16 +8,31 @@
 namespace rais {
 namespace {
 
-// Sums of a chunk, for every channel, relative to the chunk's first row: nothing cancels, however
-// far the mean is from 0.
+__device__ __forceinline__ float medianOf(float a, float b, float c) {
+  return fmaxf(fminf(a, b), fminf(fmaxf(a, b), c));
+}
+
+// Sums of a chunk, for every channel, relative to a value of the chunk's own: nothing cancels,
+// however far the mean is from 0. It is the median of three rows, since one may hold an outlier of
+// little weight: what all others have in common would then be lost in the difference from it.
 template <class T, bool kWhole>
 __global__ void __launch_bounds__(kColumnThreads, kOccupancy<T, !kWhole>)
     sumMoments(Tiling tiling, ExampleWeights weights, const T* x, BatchNormWorkspace workspace) {
   constexpr int kCount = kPerVector<T>;
   auto chunk = static_cast<int>(blockIdx.y);
   Tile<T> tile(tiling, blockIdx.x, chunk);
+  int begin = chunk * tiling.chunkRows;
+  int last = min(tiling.rows, begin + tiling.chunkRows) - 1;
   float shift[kCount];
-  loadPack<kWhole>(x + tile.at(tiling, chunk * tiling.chunkRows), tile.channels).unpack(shift);
+  float middle[kCount];
+  float end[kCount];
+  loadPack<kWhole>(x + tile.at(tiling, begin), tile.channels).unpack(shift);
+  loadPack<kWhole>(x + tile.at(tiling, begin + (last - begin) / 2), tile.channels).unpack(middle);
+  loadPack<kWhole>(x + tile.at(tiling, last), tile.channels).unpack(end);
+#pragma unroll
+  for (int i = 0; i < kCount; i++) {
+    shift[i] = medianOf(shift[i], middle[i], end[i]);
+  }
   if (tile.lane == 0 && tile.first < tile.end) {
 #pragma unroll
     for (int i = 0; i < kCount; i++) {

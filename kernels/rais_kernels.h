@@ -749,7 +749,7 @@ RAIS_API int64_t rais_batch_norm_workspace_bytes(int32_t batch, int32_t position
  *   running_mean     += momentum * (mean - running_mean)
  *   running_variance += momentum * (variance / (1 - sum of w_js^2) - running_variance), where a
  *                       denominator that is not positive is taken as 1
- * Sums are made of sums of chunks of rows around each chunk's first, in an order that depends on
+ * Sums are made of sums of chunks of rows around a value of each chunk, in an order that depends on
  * the shape and dtype alone. A channel with a value that is not finite, or weights that sum to 0 or
  * are not finite, give NaN; it passes the rectifier.
  *

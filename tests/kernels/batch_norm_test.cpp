@@ -345,6 +345,31 @@ void aSingleElementHasNoVariance() {
   }
 }
 
+// Wherever among the rows that sums are taken around it lies, and whatever the others have in
+// common.
+void anOutlierOfLittleWeightDoesNotDrownTheRest() {
+  for (size_t row : {0, 4, 8}) {
+    for (float outlier : {1e4f, -1e4f}) {
+      Layer l({9, 1, 4});
+      where = "outlier " + std::to_string(outlier) + " in row " + std::to_string(row);
+      for (size_t i = 0; i < l.count; i++) {
+        l.x.set(i, 3 + 0.01 * l.x.get(i));
+      }
+      l.weights[row] = 1e-9f;
+      for (size_t k = 0; k < l.c; k++) {
+        l.x.set(row * l.c + k, outlier);
+      }
+      l.forward();
+      for (size_t k = 0; k < l.c; k++) {
+        Channel expected(l, k);
+        CHECK_CLOSE(l.mean[k], expected.mean, 1e-6, 0);
+        CHECK_CLOSE(l.inverseDeviation[k], 1 / std::sqrt(expected.variance + double{kEpsilon}),
+                    1e-5, 0);
+      }
+    }
+  }
+}
+
 void badArgumentsAreNamed() {
   Layer l({2, 3, 4});
   where = "arguments";
@@ -423,6 +448,7 @@ int main() {
   }
   whatIsNotFiniteShows();
   aSingleElementHasNoVariance();
+  anOutlierOfLittleWeightDoesNotDrownTheRest();
   badArgumentsAreNamed();
   return finish();
 }

@@ -1,14 +1,20 @@
 package dev.rais.backend;
 
 import dev.rais.backend.cpu.CpuBackends;
+import dev.rais.backend.cpu.JavaBackend;
+import dev.rais.backend.cuda.CudaBackends;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
+import java.util.function.Supplier;
 
 /** Chooses and opens a backend. */
 public final class Backends {
   /** Names that can be asked for. */
   public static final List<String> NAMES = List.of("auto", "cpu", "cuda");
+
+  /** Precisions that can be asked for. */
+  public static final List<String> PRECISIONS = List.of("fp32", "tf32");
 
   private Backends() {}
 
@@ -18,11 +24,22 @@ public final class Backends {
    * @param name its name
    * @param available whether it can be opened
    * @param details what would compute, or why it cannot be opened and what to do
+   * @param parts what it needs besides, one by one, where it needs anything
    */
-  public record Availability(String name, boolean available, String details) {}
+  public record Availability(String name, boolean available, String details, List<Part> parts) {}
 
   /**
-   * Opens a backend.
+   * Something that a backend needs.
+   *
+   * @param name what it is
+   * @param available whether it can be used
+   * @param details its version and where it is, or why it cannot be used
+   */
+  public record Part(String name, boolean available, String details) {}
+
+  /**
+   * Opens a backend. {@code auto} is CUDA, or the CPU where that cannot be opened: with a sentence
+   * that says why, unless the machine has no CUDA driver, and so no GPU to miss.
    *
    * @param name {@code auto}, {@code cpu} or {@code cuda}
    * @param threads CPU threads, at least 1
@@ -31,9 +48,42 @@ public final class Backends {
    * @throws IllegalArgumentException for an unknown name
    */
   public static Backend open(String name, int threads, Consumer<String> warn) {
+    return open(name, threads, warn, CudaBackends::open);
+  }
+
+  /**
+   * The same with a precision: {@code tf32} allows convolutions and linear layers to round their
+   * operands to 10 bits where that is faster, which is on CUDA; {@code fp32} does not.
+   *
+   * @param precision one of {@link #PRECISIONS}
+   * @throws IllegalArgumentException also for another precision
+   */
+  public static Backend open(String name, int threads, String precision, Consumer<String> warn) {
+    if (!PRECISIONS.contains(precision)) {
+      throw new IllegalArgumentException(
+          "there is no precision '"
+              + precision
+              + "'; precisions: "
+              + String.join(", ", PRECISIONS));
+    }
+    return open(name, threads, warn, () -> CudaBackends.open(precision));
+  }
+
+  private static Backend open(
+      String name, int threads, Consumer<String> warn, Supplier<Backend> cuda) {
     return switch (name) {
-      case "auto", "cpu" -> CpuBackends.open(threads, warn);
-      case "cuda" -> throw new IllegalStateException(CUDA_MISSING);
+      case "auto" -> {
+        try {
+          yield cuda.get();
+        } catch (IllegalStateException e) {
+          if (CudaBackends.isWorthTelling(e)) {
+            warn.accept("computing on the CPU: " + CudaBackends.reason(e));
+          }
+          yield CpuBackends.open(threads, warn);
+        }
+      }
+      case "cpu" -> CpuBackends.open(threads, warn);
+      case "cuda" -> cuda.get();
       default ->
           throw new IllegalArgumentException(
               "there is no backend '" + name + "'; backends: " + String.join(", ", NAMES));
@@ -50,14 +100,36 @@ public final class Backends {
           new Availability(
               "cpu",
               true,
-              warnings.isEmpty() ? details : details + " (" + warnings.getFirst() + ")"));
+              warnings.isEmpty() ? details : details + " (" + warnings.getFirst() + ")",
+              List.of()));
     } catch (RuntimeException e) {
-      all.add(new Availability("cpu", false, e.getMessage()));
+      all.add(new Availability("cpu", false, e.getMessage(), List.of()));
     }
-    all.add(new Availability("cuda", false, CUDA_MISSING));
+    all.add(probeCuda());
     return all;
   }
 
-  private static final String CUDA_MISSING =
-      "the CUDA backend is not part of this build; use --backend cpu";
+  /** Pure Java is what every machine has to compare with. */
+  private static Part selfTest(Backend cuda) {
+    try (Backend java = new JavaBackend(1)) {
+      String result = SelfTest.compare(cuda, java, CudaBackends.roundsToTf32());
+      return new Part("self-test", !result.startsWith("failed"), result);
+    } catch (IllegalStateException | IllegalArgumentException e) {
+      return new Part("self-test", false, "failed: " + e.getMessage());
+    }
+  }
+
+  private static Availability probeCuda() {
+    try {
+      List<Part> parts = new ArrayList<>(CudaBackends.parts());
+      try (Backend cuda = CudaBackends.open()) {
+        parts.add(selfTest(cuda));
+        return new Availability("cuda", true, cuda.description(), parts);
+      } catch (IllegalStateException e) {
+        return new Availability("cuda", false, CudaBackends.reason(e), parts);
+      }
+    } catch (IllegalArgumentException e) { // an option that makes no sense
+      return new Availability("cuda", false, e.getMessage(), List.of());
+    }
+  }
 }

@@ -2,6 +2,7 @@ package dev.rais.cli;
 
 import dev.rais.backend.Backend;
 import dev.rais.backend.Backends;
+import java.util.function.Consumer;
 import picocli.CommandLine.Option;
 
 /** Where a command computes. */
@@ -11,8 +12,16 @@ final class BackendOptions {
   @Option(
       names = "--backend",
       paramLabel = "NAME",
-      description = "auto, cpu or cuda (default: auto).")
+      description = "cuda, cpu, or auto: cuda where there is a GPU, else cpu (default: auto).")
   private String name = "auto";
+
+  @Option(
+      names = "--precision",
+      paramLabel = "NAME",
+      description =
+          "fp32, or tf32: convolutions and linear layers may round to 10 bits on CUDA (default:"
+              + " fp32).")
+  private String precision;
 
   @Option(names = "--threads", paramLabel = "N", description = "CPU threads (default: all cores).")
   private Integer threads;
@@ -20,6 +29,9 @@ final class BackendOptions {
   /** Checks the values, without opening anything. */
   void check() {
     Names.require("backend", name, Backends.NAMES);
+    if (precision != null) {
+      Names.require("precision", precision, Backends.PRECISIONS);
+    }
     if (threads != null && (threads < 1 || threads > MAX_THREADS)) {
       throw CommandException.usage(
           "--threads must be from 1 to " + MAX_THREADS + ", not " + threads);
@@ -29,8 +41,11 @@ final class BackendOptions {
   /** Opens the backend; the caller closes it. */
   Backend open(Console console) {
     check();
-    return Backends.open(
-        name, threads(), warning -> console.err().println("rais: warning: " + warning));
+    Consumer<String> warn = warning -> console.err().println("rais: warning: " + warning);
+    // Where the option is not given, the system property decides.
+    return precision == null
+        ? Backends.open(name, threads(), warn)
+        : Backends.open(name, threads(), precision, warn);
   }
 
   int threads() {

@@ -23,7 +23,9 @@ import picocli.CommandLine.Mixin;
 @Command(
     name = "doctor",
     header = "Shows what RAIS finds on this machine.",
-    description = "Java, processor, memory, folders, backends. Fails if nothing can compute.")
+    description =
+        "Java, processor, memory, folders, backends with what they need. Fails if nothing can"
+            + " compute.")
 final class DoctorCommand implements Callable<Integer> {
   /** Instruction sets that make a difference to speed. */
   private static final List<String> FEATURES =
@@ -82,6 +84,10 @@ final class DoctorCommand implements Callable<Integer> {
           List.of(
               "backend " + backend.name(),
               (backend.available() ? "available: " : "not available: ") + backend.details()));
+      for (Backends.Part part : backend.parts()) {
+        rows.add(
+            List.of("  " + part.name(), (part.available() ? "" : "not usable: ") + part.details()));
+      }
       computes |= backend.available();
     }
     Texts.table(console.out(), rows);

@@ -22,6 +22,11 @@ final class BatchNormCases {
   /** Roundings that a sum may go through: that of a block of it and of the blocks' sums. */
   private static final double DEPTH = 64;
 
+  /**
+   * The same of sums of floats, relative to the range of values: as the kernels' own tests have it.
+   */
+  private static final double FLOAT_DEPTH = 8;
+
   private static final float EPSILON = 1e-5f;
   private static final float MOMENTUM = 0.1f;
 
@@ -250,9 +255,14 @@ final class BatchNormCases {
       double mu = expected.mean()[c];
       double inv = expected.inverseDeviation()[c];
       double variance = Math.max(0, 1 / (inv * inv) - s.epsilon());
-      meanBounds[c] = 4 * U * Math.abs(mu) + DEPTH * U * Math.sqrt(variance);
+      // A term's difference from the value it is taken around, and its product, round. That value
+      // must still not be an outlier.
+      double range = t.floatMoments() && kind == Kind.USUAL ? range(x, c, channels) : 0;
+      meanBounds[c] =
+          4 * U * Math.abs(mu) + DEPTH * U * Math.sqrt(variance) + FLOAT_DEPTH * U * range;
       // A variance around a mean that is off by so much is larger by its square.
-      double varianceBound = DEPTH * U * variance + meanBounds[c] * meanBounds[c];
+      double varianceBound =
+          DEPTH * U * variance + FLOAT_DEPTH * U * range * range + meanBounds[c] * meanBounds[c];
       inverseBounds[c] = inv * (2 * U + varianceBound / (2 * (variance + s.epsilon())));
       runningMeanBounds[c] =
           4 * U * Math.abs(runningMean[c]) + MOMENTUM * (meanBounds[c] + 4 * U * Math.abs(mu));
@@ -281,6 +291,16 @@ final class BatchNormCases {
             meanBounds,
             expected.inverseDeviation(),
             inverseBounds));
+  }
+
+  private static double range(float[] x, int channel, int channels) {
+    double least = x[channel];
+    double most = least;
+    for (int i = channel; i < x.length; i += channels) {
+      least = Math.min(least, x[i]);
+      most = Math.max(most, x[i]);
+    }
+    return most - least;
   }
 
   private static double[] outputBounds(

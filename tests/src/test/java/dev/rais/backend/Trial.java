@@ -56,15 +56,22 @@ final class Trial implements AutoCloseable {
   private final String name;
   private final long seed;
   private final Backend backend;
+  private final boolean floatMoments;
   private final Random random;
   private final List<Operand> operands = new ArrayList<>();
   private final List<Buffer> others = new ArrayList<>();
 
-  Trial(String name, long seed, Backend backend) {
+  Trial(String name, long seed, Backend backend, boolean floatMoments) {
     this.name = name;
     this.seed = seed;
     this.backend = backend;
+    this.floatMoments = floatMoments;
     this.random = new Random(seed * 31 + name.hashCode());
+  }
+
+  /** {@link BackendConformance#sumsMomentsInFloat}. */
+  boolean floatMoments() {
+    return floatMoments;
   }
 
   Random random() {

@@ -37,6 +37,7 @@ class BadInputTest {
         "--data    | mnits   | did you mean \"mnist\"?",
         "--schedule| stpe    | there is no schedule \"stpe\"; did you mean \"step\"?",
         "--backend | cpuu    | there is no backend \"cpuu\"; did you mean \"cpu\"?",
+        "--precision | fp64   | there is no precision \"fp64\"; did you mean \"fp32\"?",
         "--draw    | round   | there is no way to draw \"round\"; did you mean \"rounds\"?",
         "--samlper | rais    | there is no option --samlper; did you mean \"--sampler\"?",
         "--epochs  | 0       | --epochs must be above 0, not 0.0",

@@ -201,5 +201,10 @@ class DataCommandsTest {
     assertTrue(
         outcome.out().lines().anyMatch(line -> line.matches("backend cuda +(not )?available: .*")),
         outcome.out());
+    for (String part : List.of("driver", "kernels", "cuBLAS", "cuDNN")) {
+      assertTrue(
+          outcome.out().lines().anyMatch(line -> line.matches(" +" + part + " +\\S.*")),
+          outcome.out());
+    }
   }
 }

@@ -1,7 +1,9 @@
 package dev.rais.backend.cuda;
 
-/** A call of the CUDA driver that failed; the message names the call and gives CUDA's text. */
-public final class CudaException extends RuntimeException {
+/**
+ * A call of CUDA, cuBLAS or cuDNN that failed; the message names it and gives the library's text.
+ */
+public final class CudaException extends IllegalStateException {
   private static final long serialVersionUID = 1L;
 
   private final int code;
@@ -9,14 +11,14 @@ public final class CudaException extends RuntimeException {
   /**
    * A failure.
    *
-   * @param code the CUresult
+   * @param code what it returned
    */
   public CudaException(int code, String message) {
     super(message);
     this.code = code;
   }
 
-  /** The CUresult. */
+  /** The code that it returned: a CUresult, cublasStatus_t or cudnnStatus_t. */
   public int code() {
     return code;
   }

@@ -4,7 +4,7 @@ package dev.rais.backend.cuda;
  * A call of a kernel's launcher that failed. The message is the library's: it names the function,
  * its shape, and the argument with its value, or gives CUDA's error text.
  */
-public final class KernelException extends RuntimeException {
+public final class KernelException extends IllegalStateException {
   private static final long serialVersionUID = 1L;
 
   /** What kind of failure it is; in the order of the header's statuses, from 1 on. */

@@ -1,7 +1,7 @@
 package dev.rais.backend.cuda;
 
 /** The kernels' library cannot be used here; the message says why and what would help. */
-public final class KernelsUnavailableException extends RuntimeException {
+public final class KernelsUnavailableException extends IllegalStateException {
   private static final long serialVersionUID = 1L;
 
   KernelsUnavailableException(String message) {

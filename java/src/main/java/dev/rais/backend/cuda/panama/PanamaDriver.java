@@ -7,6 +7,7 @@ import static java.lang.foreign.ValueLayout.JAVA_LONG;
 import dev.rais.backend.cuda.CudaDriver;
 import dev.rais.backend.cuda.CudaException;
 import dev.rais.backend.cuda.CudaUnavailableException;
+import dev.rais.backend.cuda.panama.Bound.Symbol;
 import dev.rais.natives.Functions;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -14,6 +15,7 @@ import java.lang.foreign.SymbolLookup;
 import java.lang.invoke.MethodHandle;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 
 /** {@code libcuda.so.1}, bound by hand. */
 @SuppressWarnings("restricted") // native access is what this class is for
@@ -21,11 +23,62 @@ public final class PanamaDriver implements CudaDriver {
   /** System property that names the driver's file; by default the system's loader finds it. */
   public static final String PROPERTY = "rais.cuda.driver";
 
+  /**
+   * In cuda.h's order, by the names that its macros give the functions. A CUdeviceptr is a 64-bit
+   * integer, and an unsigned char is passed as an int.
+   */
+  static final List<Symbol> FUNCTIONS =
+      List.of(
+          new Symbol("cuGetErrorString", "i(ip)"),
+          new Symbol("cuGetErrorName", "i(ip)"),
+          new Symbol("cuInit", "i(i)"),
+          new Symbol("cuDriverGetVersion", "i(p)"),
+          new Symbol("cuDeviceGet", "i(pi)"),
+          new Symbol("cuDeviceGetCount", "i(p)"),
+          new Symbol("cuDeviceGetName", "i(pii)"),
+          new Symbol("cuDeviceGetAttribute", "i(pii)"),
+          new Symbol("cuDeviceGetDefaultMemPool", "i(pi)"),
+          new Symbol("cuDevicePrimaryCtxRetain", "i(pi)"),
+          new Symbol("cuDevicePrimaryCtxRelease_v2", "i(i)"),
+          new Symbol("cuCtxSetCurrent", "i(p)"),
+          new Symbol("cuMemGetInfo_v2", "i(pp)"),
+          new Symbol("cuMemAlloc_v2", "i(pl)"),
+          new Symbol("cuMemFree_v2", "i(l)"),
+          new Symbol("cuMemFreeHost", "i(p)"),
+          new Symbol("cuMemHostAlloc", "i(pli)"),
+          new Symbol("cuMemcpyHtoDAsync_v2", "i(lplp)"),
+          new Symbol("cuMemcpyDtoHAsync_v2", "i(pllp)"),
+          new Symbol("cuMemcpyDtoDAsync_v2", "i(lllp)"),
+          new Symbol("cuMemsetD8Async", "i(lilp)"),
+          new Symbol("cuMemsetD32Async", "i(lilp)"),
+          new Symbol("cuMemFreeAsync", "i(lp)"),
+          new Symbol("cuMemAllocAsync", "i(plp)"),
+          new Symbol("cuMemPoolSetAttribute", "i(pip)"),
+          new Symbol("cuMemPoolGetAttribute", "i(pip)"),
+          new Symbol("cuStreamCreate", "i(pi)"),
+          new Symbol("cuStreamBeginCapture_v2", "i(pi)"),
+          new Symbol("cuStreamEndCapture", "i(pp)"),
+          new Symbol("cuStreamSynchronize", "i(p)"),
+          new Symbol("cuStreamDestroy_v2", "i(p)"),
+          new Symbol("cuEventCreate", "i(pi)"),
+          new Symbol("cuEventRecord", "i(pp)"),
+          new Symbol("cuEventSynchronize", "i(p)"),
+          new Symbol("cuEventDestroy_v2", "i(p)"),
+          new Symbol("cuGraphInstantiateWithFlags", "i(ppl)"),
+          new Symbol("cuGraphLaunch", "i(pp)"),
+          new Symbol("cuGraphExecDestroy", "i(p)"),
+          new Symbol("cuGraphDestroy", "i(p)"));
+
   private static final String LIBRARY = "libcuda.so.1";
 
   private static final int CAPABILITY_MAJOR = 75;
   private static final int CAPABILITY_MINOR = 76;
+  private static final int POOLS_SUPPORTED = 115;
+  private static final int POOL_RELEASE_THRESHOLD = 4;
+  private static final int POOL_RESERVED = 5;
+  private static final int POOL_USED = 7;
   private static final int STREAM_NON_BLOCKING = 1;
+  private static final int EVENT_DISABLE_TIMING = 2;
 
   /** Other threads may call what this one's capture forbids, such as allocations. */
   private static final int CAPTURE_MODE_THREAD_LOCAL = 1;
@@ -40,58 +93,83 @@ public final class PanamaDriver implements CudaDriver {
   private final MethodHandle deviceGetCount;
   private final MethodHandle deviceGetName;
   private final MethodHandle deviceGetAttribute;
+  private final MethodHandle deviceGetDefaultMemPool;
   private final MethodHandle devicePrimaryCtxRetain;
   private final MethodHandle devicePrimaryCtxRelease;
   private final MethodHandle ctxSetCurrent;
+  private final MethodHandle memGetInfo;
   private final MethodHandle memAlloc;
   private final MethodHandle memFree;
+  private final MethodHandle memFreeHost;
+  private final MethodHandle memHostAlloc;
   private final MethodHandle memcpyHtoDAsync;
   private final MethodHandle memcpyDtoHAsync;
+  private final MethodHandle memcpyDtoDAsync;
   private final MethodHandle memsetD8Async;
+  private final MethodHandle memsetD32Async;
+  private final MethodHandle memFreeAsync;
+  private final MethodHandle memAllocAsync;
+  private final MethodHandle memPoolSetAttribute;
+  private final MethodHandle memPoolGetAttribute;
   private final MethodHandle streamCreate;
   private final MethodHandle streamBeginCapture;
   private final MethodHandle streamEndCapture;
   private final MethodHandle streamSynchronize;
   private final MethodHandle streamDestroy;
+  private final MethodHandle eventCreate;
+  private final MethodHandle eventRecord;
+  private final MethodHandle eventSynchronize;
+  private final MethodHandle eventDestroy;
   private final MethodHandle graphInstantiateWithFlags;
   private final MethodHandle graphLaunch;
   private final MethodHandle graphExecDestroy;
   private final MethodHandle graphDestroy;
 
-  /** Binds in cuda.h's order, by the names that its macros give the functions. */
   private PanamaDriver(SymbolLookup symbols) {
-    var functions =
-        new Functions(
+    var bound =
+        new Bound(
             symbols,
-            name ->
-                new CudaUnavailableException(
-                    "the CUDA driver has no " + name + "; update it: CUDA 12 or newer is needed"));
-    // A CUdeviceptr is a 64-bit integer, and an unsigned char is passed as an int.
-    getErrorString = functions.bind("cuGetErrorString", "i(ip)");
-    getErrorName = functions.bind("cuGetErrorName", "i(ip)");
-    init = functions.bind("cuInit", "i(i)");
-    driverGetVersion = functions.bind("cuDriverGetVersion", "i(p)");
-    deviceGet = functions.bind("cuDeviceGet", "i(pi)");
-    deviceGetCount = functions.bind("cuDeviceGetCount", "i(p)");
-    deviceGetName = functions.bind("cuDeviceGetName", "i(pii)");
-    deviceGetAttribute = functions.bind("cuDeviceGetAttribute", "i(pii)");
-    devicePrimaryCtxRetain = functions.bind("cuDevicePrimaryCtxRetain", "i(pi)");
-    devicePrimaryCtxRelease = functions.bind("cuDevicePrimaryCtxRelease_v2", "i(i)");
-    ctxSetCurrent = functions.bind("cuCtxSetCurrent", "i(p)");
-    memAlloc = functions.bind("cuMemAlloc_v2", "i(pl)");
-    memFree = functions.bind("cuMemFree_v2", "i(l)");
-    memcpyHtoDAsync = functions.bind("cuMemcpyHtoDAsync_v2", "i(lplp)");
-    memcpyDtoHAsync = functions.bind("cuMemcpyDtoHAsync_v2", "i(pllp)");
-    memsetD8Async = functions.bind("cuMemsetD8Async", "i(lilp)");
-    streamCreate = functions.bind("cuStreamCreate", "i(pi)");
-    streamBeginCapture = functions.bind("cuStreamBeginCapture_v2", "i(pi)");
-    streamEndCapture = functions.bind("cuStreamEndCapture", "i(pp)");
-    streamSynchronize = functions.bind("cuStreamSynchronize", "i(p)");
-    streamDestroy = functions.bind("cuStreamDestroy_v2", "i(p)");
-    graphInstantiateWithFlags = functions.bind("cuGraphInstantiateWithFlags", "i(ppl)");
-    graphLaunch = functions.bind("cuGraphLaunch", "i(pp)");
-    graphExecDestroy = functions.bind("cuGraphExecDestroy", "i(p)");
-    graphDestroy = functions.bind("cuGraphDestroy", "i(p)");
+            FUNCTIONS,
+            name -> "the CUDA driver has no " + name + "; update it: CUDA 12 or newer is needed");
+    getErrorString = bound.handle("cuGetErrorString");
+    getErrorName = bound.handle("cuGetErrorName");
+    init = bound.handle("cuInit");
+    driverGetVersion = bound.handle("cuDriverGetVersion");
+    deviceGet = bound.handle("cuDeviceGet");
+    deviceGetCount = bound.handle("cuDeviceGetCount");
+    deviceGetName = bound.handle("cuDeviceGetName");
+    deviceGetAttribute = bound.handle("cuDeviceGetAttribute");
+    deviceGetDefaultMemPool = bound.handle("cuDeviceGetDefaultMemPool");
+    devicePrimaryCtxRetain = bound.handle("cuDevicePrimaryCtxRetain");
+    devicePrimaryCtxRelease = bound.handle("cuDevicePrimaryCtxRelease_v2");
+    ctxSetCurrent = bound.handle("cuCtxSetCurrent");
+    memGetInfo = bound.handle("cuMemGetInfo_v2");
+    memAlloc = bound.handle("cuMemAlloc_v2");
+    memFree = bound.handle("cuMemFree_v2");
+    memFreeHost = bound.handle("cuMemFreeHost");
+    memHostAlloc = bound.handle("cuMemHostAlloc");
+    memcpyHtoDAsync = bound.handle("cuMemcpyHtoDAsync_v2");
+    memcpyDtoHAsync = bound.handle("cuMemcpyDtoHAsync_v2");
+    memcpyDtoDAsync = bound.handle("cuMemcpyDtoDAsync_v2");
+    memsetD8Async = bound.handle("cuMemsetD8Async");
+    memsetD32Async = bound.handle("cuMemsetD32Async");
+    memFreeAsync = bound.handle("cuMemFreeAsync");
+    memAllocAsync = bound.handle("cuMemAllocAsync");
+    memPoolSetAttribute = bound.handle("cuMemPoolSetAttribute");
+    memPoolGetAttribute = bound.handle("cuMemPoolGetAttribute");
+    streamCreate = bound.handle("cuStreamCreate");
+    streamBeginCapture = bound.handle("cuStreamBeginCapture_v2");
+    streamEndCapture = bound.handle("cuStreamEndCapture");
+    streamSynchronize = bound.handle("cuStreamSynchronize");
+    streamDestroy = bound.handle("cuStreamDestroy_v2");
+    eventCreate = bound.handle("cuEventCreate");
+    eventRecord = bound.handle("cuEventRecord");
+    eventSynchronize = bound.handle("cuEventSynchronize");
+    eventDestroy = bound.handle("cuEventDestroy_v2");
+    graphInstantiateWithFlags = bound.handle("cuGraphInstantiateWithFlags");
+    graphLaunch = bound.handle("cuGraphLaunch");
+    graphExecDestroy = bound.handle("cuGraphExecDestroy");
+    graphDestroy = bound.handle("cuGraphDestroy");
   }
 
   /**
@@ -128,7 +206,7 @@ public final class PanamaDriver implements CudaDriver {
       throw new CudaUnavailableException(
           "the CUDA driver could not be loaded: " + e.getMessage(), e);
     } catch (IllegalArgumentException e) {
-      throw new CudaUnavailableException(
+      throw CudaUnavailableException.noDriver(
           "there is no CUDA driver: the system finds no "
               + LIBRARY
               + " (a GPU's driver brings it; in a container, the container's runtime)",
@@ -185,6 +263,52 @@ public final class PanamaDriver implements CudaDriver {
   @Override
   public int computeCapability(int device) {
     return 10 * attribute(device, CAPABILITY_MAJOR) + attribute(device, CAPABILITY_MINOR);
+  }
+
+  @Override
+  public boolean hasPools(int device) {
+    return attribute(device, POOLS_SUPPORTED) != 0;
+  }
+
+  @Override
+  public void keepPool(int device) {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment all = arena.allocateFrom(JAVA_LONG, -1L); // unsigned: the most there is
+      check(
+          "cuMemPoolSetAttribute",
+          (int) memPoolSetAttribute.invokeExact(pool(device), POOL_RELEASE_THRESHOLD, all));
+    } catch (Throwable e) {
+      throw Functions.rethrown(e);
+    }
+  }
+
+  @Override
+  public long unusedInPool(int device) {
+    return poolAttribute(device, POOL_RESERVED) - poolAttribute(device, POOL_USED);
+  }
+
+  private long poolAttribute(int device, int attribute) {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment out = arena.allocate(JAVA_LONG);
+      check(
+          "cuMemPoolGetAttribute",
+          (int) memPoolGetAttribute.invokeExact(pool(device), attribute, out));
+      return out.get(JAVA_LONG, 0);
+    } catch (Throwable e) {
+      throw Functions.rethrown(e);
+    }
+  }
+
+  private MemorySegment pool(int device) {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment out = arena.allocate(ADDRESS);
+      check(
+          "cuDeviceGetDefaultMemPool",
+          (int) deviceGetDefaultMemPool.invokeExact(out, handle(device)));
+      return out.get(ADDRESS, 0);
+    } catch (Throwable e) {
+      throw Functions.rethrown(e);
+    }
   }
 
   private int attribute(int device, int attribute) {
@@ -264,6 +388,62 @@ public final class PanamaDriver implements CudaDriver {
   }
 
   @Override
+  public long allocateOn(long numBytes, long stream) {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment out = arena.allocate(JAVA_LONG);
+      check(
+          "cuMemAllocAsync of " + numBytes + " bytes",
+          (int) memAllocAsync.invokeExact(out, numBytes, pointer(stream)));
+      return out.get(JAVA_LONG, 0);
+    } catch (Throwable e) {
+      throw Functions.rethrown(e);
+    }
+  }
+
+  @Override
+  public void freeOn(long pointer, long stream) {
+    try {
+      check("cuMemFreeAsync", (int) memFreeAsync.invokeExact(pointer, pointer(stream)));
+    } catch (Throwable e) {
+      throw Functions.rethrown(e);
+    }
+  }
+
+  @Override
+  public MemoryInfo memory() {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment free = arena.allocate(JAVA_LONG);
+      MemorySegment total = arena.allocate(JAVA_LONG);
+      check("cuMemGetInfo_v2", (int) memGetInfo.invokeExact(free, total));
+      return new MemoryInfo(free.get(JAVA_LONG, 0), total.get(JAVA_LONG, 0));
+    } catch (Throwable e) {
+      throw Functions.rethrown(e);
+    }
+  }
+
+  @Override
+  public MemorySegment allocateHost(long numBytes) {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment out = arena.allocate(ADDRESS);
+      check(
+          "cuMemHostAlloc of " + numBytes + " bytes",
+          (int) memHostAlloc.invokeExact(out, numBytes, 0));
+      return out.get(ADDRESS, 0).reinterpret(numBytes);
+    } catch (Throwable e) {
+      throw Functions.rethrown(e);
+    }
+  }
+
+  @Override
+  public void freeHost(MemorySegment memory) {
+    try {
+      check("cuMemFreeHost", (int) memFreeHost.invokeExact(memory));
+    } catch (Throwable e) {
+      throw Functions.rethrown(e);
+    }
+  }
+
+  @Override
   public void copyToDevice(long pointer, MemorySegment host, long numBytes, long stream) {
     try {
       check(
@@ -280,6 +460,28 @@ public final class PanamaDriver implements CudaDriver {
       check(
           "cuMemcpyDtoHAsync_v2",
           (int) memcpyDtoHAsync.invokeExact(host, pointer, numBytes, pointer(stream)));
+    } catch (Throwable e) {
+      throw Functions.rethrown(e);
+    }
+  }
+
+  @Override
+  public void copy(long to, long from, long numBytes, long stream) {
+    try {
+      check(
+          "cuMemcpyDtoDAsync_v2",
+          (int) memcpyDtoDAsync.invokeExact(to, from, numBytes, pointer(stream)));
+    } catch (Throwable e) {
+      throw Functions.rethrown(e);
+    }
+  }
+
+  @Override
+  public void fillInts(long pointer, int value, long count, long stream) {
+    try {
+      check(
+          "cuMemsetD32Async",
+          (int) memsetD32Async.invokeExact(pointer, value, count, pointer(stream)));
     } catch (Throwable e) {
       throw Functions.rethrown(e);
     }
@@ -304,6 +506,44 @@ public final class PanamaDriver implements CudaDriver {
       MemorySegment out = arena.allocate(ADDRESS);
       check("cuStreamCreate", (int) streamCreate.invokeExact(out, STREAM_NON_BLOCKING));
       return out.get(ADDRESS, 0).address();
+    } catch (Throwable e) {
+      throw Functions.rethrown(e);
+    }
+  }
+
+  @Override
+  public long createEvent() {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment out = arena.allocate(ADDRESS);
+      check("cuEventCreate", (int) eventCreate.invokeExact(out, EVENT_DISABLE_TIMING));
+      return out.get(ADDRESS, 0).address();
+    } catch (Throwable e) {
+      throw Functions.rethrown(e);
+    }
+  }
+
+  @Override
+  public void record(long event, long stream) {
+    try {
+      check("cuEventRecord", (int) eventRecord.invokeExact(pointer(event), pointer(stream)));
+    } catch (Throwable e) {
+      throw Functions.rethrown(e);
+    }
+  }
+
+  @Override
+  public void await(long event) {
+    try {
+      check("cuEventSynchronize", (int) eventSynchronize.invokeExact(pointer(event)));
+    } catch (Throwable e) {
+      throw Functions.rethrown(e);
+    }
+  }
+
+  @Override
+  public void destroyEvent(long event) {
+    try {
+      check("cuEventDestroy_v2", (int) eventDestroy.invokeExact(pointer(event)));
     } catch (Throwable e) {
       throw Functions.rethrown(e);
     }

@@ -1,2 +1,4 @@
-/** {@link dev.rais.backend.cuda.CudaDriver} through {@code java.lang.foreign}. */
+/**
+ * The driver, cuBLAS and cuDNN through {@code java.lang.foreign}: found, loaded and bound by hand.
+ */
 package dev.rais.backend.cuda.panama;

@@ -1,0 +1,251 @@
+package dev.rais.backend.cuda;
+
+import static dev.rais.backend.cuda.CudaBuffer.at;
+import static dev.rais.backend.cuda.CudaBuffer.orNull;
+
+import dev.rais.backend.Augmentation;
+import dev.rais.backend.Backend;
+import dev.rais.backend.BatchNorm;
+import dev.rais.backend.BatchNormShape;
+import dev.rais.backend.Buffer;
+import dev.rais.backend.Convolution;
+import dev.rais.backend.ConvolutionShape;
+import dev.rais.backend.DType;
+import dev.rais.backend.ImageShape;
+import dev.rais.backend.Linear;
+import dev.rais.backend.LinearShape;
+import dev.rais.backend.MaxPool;
+import dev.rais.backend.Op;
+import dev.rais.backend.PoolShape;
+import dev.rais.random.Streams;
+import java.lang.foreign.MemorySegment;
+
+/**
+ * Every operation on a CUDA device: convolutions by cuDNN, linear layers by cuBLAS, everything else
+ * by our kernels. Operations are put on one stream and return; only what gives the host a number
+ * waits: downloads and {@link #squaredNorm}.
+ */
+public final class CudaBackend extends Backend {
+  /** No label: all are from 0 on, which is checked before. */
+  private static final int IGNORED_LABEL = Integer.MIN_VALUE;
+
+  private final Device device;
+  private final LayerKernels layers;
+  private final TrainingKernels training;
+
+  /** Opens a device; {@link CudaBackends} finds the libraries. */
+  CudaBackend(Device.Libraries libraries, CudaOptions options, AlgorithmCache algorithms) {
+    device = new Device(libraries, options, algorithms);
+    layers = libraries.kernels().layers();
+    training = libraries.kernels().training();
+  }
+
+  @Override
+  public String name() {
+    return "cuda";
+  }
+
+  @Override
+  public String description() {
+    return device.description();
+  }
+
+  @Override
+  public boolean supports(Op op) {
+    return true;
+  }
+
+  /** What convolutions may come to use as workspace is not offered. */
+  @Override
+  public long availableMemory() {
+    return Math.max(0, device.availableMemory() - device.scratchToCome());
+  }
+
+  @Override
+  protected Buffer doAllocate(DType type, long count) {
+    return CudaBuffer.allocate(device, type, count);
+  }
+
+  @Override
+  public Convolution convolution(ConvolutionShape shape) {
+    return new CudaConvolution(device, shape);
+  }
+
+  @Override
+  public Linear linear(LinearShape shape) {
+    return new CudaLinear(device, shape);
+  }
+
+  @Override
+  public MaxPool maxPool(PoolShape shape) {
+    return new CudaMaxPool(device, shape);
+  }
+
+  @Override
+  public BatchNorm batchNorm(BatchNormShape shape) {
+    return new CudaBatchNorm(device, shape);
+  }
+
+  @Override
+  protected void doGlobalAveragePool(int batch, int positions, int channels, Buffer x, Buffer y) {
+    layers.globalAveragePool(
+        device.stream(), batch, positions, channels, Kernels.FLOAT32, at(x), at(y));
+  }
+
+  @Override
+  protected void doGlobalAveragePoolBackward(
+      int batch, int positions, int channels, Buffer dy, Buffer dx) {
+    layers.globalAveragePoolBackward(
+        device.stream(), batch, positions, channels, Kernels.FLOAT32, at(dy), at(dx));
+  }
+
+  @Override
+  protected void doRelu(Buffer x, Buffer y) {
+    layers.relu(device.stream(), x.count(), Kernels.FLOAT32, at(x), at(y));
+  }
+
+  @Override
+  protected void doReluBackward(Buffer y, Buffer dy, Buffer dx) {
+    layers.reluBackward(device.stream(), y.count(), Kernels.FLOAT32, at(y), at(dy), at(dx));
+  }
+
+  @Override
+  protected void doAdd(Buffer a, Buffer b, Buffer y) {
+    layers.add(device.stream(), a.count(), Kernels.FLOAT32, at(a), at(b), at(y));
+  }
+
+  @Override
+  protected void doDropout(Buffer x, float rate, long seed, int layer, long iteration, Buffer y) {
+    layers.dropout(
+        device.stream(),
+        x.count(),
+        Kernels.FLOAT32,
+        at(x),
+        rate,
+        seed,
+        Streams.DROPOUT | layer << 8,
+        device.iteration(iteration),
+        at(y));
+  }
+
+  @Override
+  protected void doLossLayer(
+      int rows,
+      int classes,
+      Buffer logits,
+      Buffer labels,
+      Buffer weights,
+      float scale,
+      Buffer losses,
+      Buffer norms,
+      Buffer gradients,
+      Buffer correctness) {
+    int wrong = CudaBuffer.firstOutside(labels, classes);
+    if (wrong >= 0) {
+      throw new IndexOutOfBoundsException(
+          "loss layer: label %d of row %d is not a class from 0 to %d"
+              .formatted(CudaBuffer.integer(labels, wrong), wrong, classes - 1));
+    }
+    training.softmaxXent(
+        device.stream(),
+        rows,
+        classes,
+        Kernels.FLOAT32,
+        at(logits),
+        at(labels),
+        IGNORED_LABEL,
+        orNull(weights),
+        MemorySegment.NULL,
+        scale,
+        0,
+        at(losses),
+        at(norms),
+        orNull(gradients),
+        at(correctness));
+  }
+
+  @Override
+  protected void doGather(
+      Buffer images,
+      ImageShape shape,
+      Buffer indices,
+      Buffer scale,
+      Buffer shift,
+      Augmentation augmentation,
+      long seed,
+      long iteration,
+      Buffer batch) {
+    long count = images.count() / shape.size();
+    int wrong = CudaBuffer.firstOutside(indices, count);
+    if (wrong >= 0) {
+      throw new IndexOutOfBoundsException(
+          "gather: index %d at slot %d of a data set of %d"
+              .formatted(CudaBuffer.integer(indices, wrong), wrong, count));
+    }
+    boolean varied = augmentation != null && !augmentation.isNone();
+    training.gatherAugment(
+        device.stream(),
+        count,
+        shape.height(),
+        shape.width(),
+        shape.channels(),
+        at(images),
+        MemorySegment.NULL,
+        Math.toIntExact(indices.count()),
+        at(indices),
+        at(scale),
+        at(shift),
+        varied ? augmentation.padding() : 0,
+        varied && augmentation.flip() ? 1 : 0,
+        varied ? augmentation.cutout() : 0,
+        seed,
+        Streams.AUGMENTATION,
+        varied ? device.iteration(iteration) : MemorySegment.NULL,
+        Kernels.FLOAT32,
+        at(batch),
+        MemorySegment.NULL);
+  }
+
+  @Override
+  protected void doSgd(
+      Buffer w, Buffer u, Buffer g, float learningRate, float momentum, float weightDecay) {
+    training.sgd(
+        device.stream(),
+        w.count(),
+        at(w),
+        at(u),
+        Kernels.FLOAT32,
+        at(g),
+        device.rate(learningRate),
+        momentum,
+        weightDecay,
+        MemorySegment.NULL,
+        MemorySegment.NULL,
+        MemorySegment.NULL,
+        MemorySegment.NULL);
+  }
+
+  @Override
+  protected double doSquaredNorm(Buffer x) {
+    training.squaredNorm(
+        device.stream(), x.count(), at(x), device.resultPlace(), device.sumWorkspace());
+    return device.result();
+  }
+
+  @Override
+  protected void doRowSquaredNorms(Buffer x, Buffer squaredNorms) {
+    long rows = squaredNorms.count();
+    training.rowSquaredNorms(
+        device.stream(),
+        Math.toIntExact(rows),
+        Math.toIntExact(x.count() / rows),
+        Kernels.FLOAT32,
+        at(x),
+        at(squaredNorms));
+  }
+
+  @Override
+  public void close() {
+    device.close();
+  }
+}

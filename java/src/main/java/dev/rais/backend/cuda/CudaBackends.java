@@ -1,0 +1,198 @@
+package dev.rais.backend.cuda;
+
+import dev.rais.backend.Backend;
+import dev.rais.backend.Backends.Part;
+import dev.rais.backend.cuda.panama.PanamaBlas;
+import dev.rais.backend.cuda.panama.PanamaDnn;
+import dev.rais.backend.cuda.panama.PanamaDriver;
+import dev.rais.natives.NativeCache;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.Supplier;
+
+/** Opens the CUDA backend with what this machine has, and says what it lacks. */
+public final class CudaBackends {
+  /** The oldest driver: that of CUDA 12.0. */
+  private static final int OLDEST_DRIVER = 12_000;
+
+  /** Where the driver cannot be asked, any library that it could be the driver for will do. */
+  private static final int NEWEST_CUDA = 13_000;
+
+  /** The oldest devices that our kernels are compiled for: Ampere. */
+  private static final int OLDEST_CAPABILITY = 80;
+
+  private CudaBackends() {}
+
+  /**
+   * Opens the backend.
+   *
+   * @throws IllegalStateException with what is missing, and every place that was looked at
+   * @throws IllegalArgumentException for an option that makes no sense
+   */
+  public static Backend open() {
+    return open(CudaOptions.of(System.getProperties()));
+  }
+
+  /**
+   * Opens the backend.
+   *
+   * @param precision {@code fp32} or {@code tf32}, whatever the system property says
+   * @throws IllegalStateException with what is missing, and every place that was looked at
+   * @throws IllegalArgumentException for an option that makes no sense
+   */
+  public static Backend open(String precision) {
+    return open(CudaOptions.of(System.getProperties()).withPrecision(precision));
+  }
+
+  private static Backend open(CudaOptions options) {
+    CudaDriver driver = driver(options);
+    return new CudaBackend(
+        new Device.Libraries(driver, kernels(), blas(driver), dnn(driver)), options, cache());
+  }
+
+  /** What is there and what is missing, for {@code rais doctor}: each part is looked at. */
+  public static List<Part> parts() {
+    List<Part> parts = new ArrayList<>();
+    CudaOptions options = CudaOptions.of(System.getProperties());
+    CudaDriver[] driver = new CudaDriver[1];
+    parts.add(
+        part(
+            "driver",
+            () -> {
+              driver[0] = driver(options);
+              return describe(driver[0], options.device());
+            }));
+    parts.add(
+        part(
+            "kernels",
+            () -> {
+              Kernels kernels = kernels();
+              return kernels.buildInfo() + ", " + kernels.library();
+            }));
+    parts.add(
+        part(
+            "cuBLAS",
+            () -> {
+              Blas blas = blas(driver[0]);
+              return blas.description() + ", " + blas.file();
+            }));
+    parts.add(
+        part(
+            "cuDNN",
+            () -> {
+              Dnn dnn = dnn(driver[0]);
+              return dnn.description() + ", " + dnn.file();
+            }));
+    return parts;
+  }
+
+  private static Part part(String name, Supplier<String> details) {
+    try {
+      return new Part(name, true, details.get());
+    } catch (IllegalStateException e) {
+      return new Part(name, false, oneLine(e));
+    }
+  }
+
+  /** What an exception says, the places of a search included, in one line. */
+  static String oneLine(Exception e) {
+    return String.valueOf(e.getMessage())
+        .strip()
+        .replaceAll(":\\s*\n\\s*", ": ")
+        .replaceAll("\\s*\n\\s*", "; ");
+  }
+
+  /** Why the backend could not be opened: one sentence, without the places of a search. */
+  public static String reason(IllegalStateException e) {
+    return oneLine(e)
+        .replaceFirst("[.:;]? Tried:.*", " (rais doctor tells where it was looked for)");
+  }
+
+  /** Whether the options ask for TF32. */
+  public static boolean roundsToTf32() {
+    return CudaOptions.of(System.getProperties()).mathType() == Dnn.MathType.TF32;
+  }
+
+  /** Whether something is amiss, rather than that this machine has no GPU. */
+  public static boolean isWorthTelling(IllegalStateException e) {
+    return !(e instanceof CudaUnavailableException unavailable && unavailable.isNoDriver());
+  }
+
+  private static String describe(CudaDriver driver, int device) {
+    try (CudaContext context = CudaContext.open(driver, device)) {
+      return context.description();
+    }
+  }
+
+  private static CudaDriver driver(CudaOptions options) {
+    CudaDriver driver = PanamaDriver.open();
+    check(driver, options.device());
+    return driver;
+  }
+
+  /** Refuses drivers and devices that are too old. */
+  static void check(CudaDriver driver, int device) {
+    int version = driver.version();
+    if (version < OLDEST_DRIVER) {
+      throw new CudaUnavailableException(
+          ("the CUDA driver is too old: it supports CUDA %d.%d, and 12.0 is needed; install driver"
+                  + " 525 or newer")
+              .formatted(version / 1000, version % 1000 / 10));
+    }
+    int count = driver.deviceCount();
+    if (count == 0) {
+      throw new CudaUnavailableException(
+          "the CUDA driver sees no device (CUDA_VISIBLE_DEVICES may hide some)");
+    }
+    if (device < count) {
+      int capability = driver.computeCapability(device);
+      if (capability < OLDEST_CAPABILITY) {
+        throw new CudaUnavailableException(
+            "%s has compute capability %d.%d; the kernels need 8.0 (Ampere) or newer"
+                .formatted(driver.deviceName(device), capability / 10, capability % 10));
+      }
+    }
+  }
+
+  private static Kernels kernels() {
+    return KernelLibrary.load();
+  }
+
+  private static Blas blas(CudaDriver driver) {
+    return PanamaBlas.open(driver == null ? NEWEST_CUDA : driver.version());
+  }
+
+  private static Dnn dnn(CudaDriver driver) {
+    Dnn dnn = PanamaDnn.open();
+    if (driver != null) {
+      checkCuda(dnn, driver.version());
+    }
+    return dnn;
+  }
+
+  /** Refuses a cuDNN that would load, and fail at its first call. */
+  static void checkCuda(Dnn dnn, int driverVersion) {
+    int needed = dnn.cudaVersion();
+    if (needed / 1000 > driverVersion / 1000) {
+      throw new CudaUnavailableException(
+          ("%s at %s is for CUDA %d, but the driver supports CUDA %d.%d; install the one for CUDA"
+                  + " %d, or a newer driver")
+              .formatted(
+                  dnn.description(),
+                  dnn.file(),
+                  needed / 1000,
+                  driverVersion / 1000,
+                  driverVersion % 1000 / 10,
+                  driverVersion / 1000));
+    }
+  }
+
+  private static AlgorithmCache cache() {
+    try {
+      return AlgorithmCache.in(NativeCache.folder("cudnn").resolve("algorithms.txt"));
+    } catch (IOException e) {
+      return AlgorithmCache.inMemory();
+    }
+  }
+}

@@ -1,0 +1,165 @@
+package dev.rais.backend.cuda;
+
+import dev.rais.backend.Buffer;
+import dev.rais.backend.DType;
+import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
+
+/** A buffer in a device's memory. */
+final class CudaBuffer extends Buffer {
+  /**
+   * Allocated memory. Integers, which only the host writes, are kept on the host as well, so that
+   * labels and indices can be checked without waiting for the device.
+   */
+  private static final class Block implements AutoCloseable {
+    private final Device device;
+    private final long pointer;
+    private final int[] integers;
+    private boolean open = true;
+
+    Block(Device device, long pointer, int[] integers) {
+      this.device = device;
+      this.pointer = pointer;
+      this.integers = integers;
+      device.register(this);
+    }
+
+    @Override
+    public void close() {
+      if (open) {
+        open = false;
+        device.unregister(this);
+        device.free(pointer);
+      }
+    }
+  }
+
+  private final Block block;
+
+  /** In elements. */
+  private final long offset;
+
+  private final boolean owner;
+
+  private CudaBuffer(DType type, long count, Block block, long offset, boolean owner) {
+    super(type, count);
+    this.block = block;
+    this.offset = offset;
+    this.owner = owner;
+  }
+
+  /** Allocates zeros. */
+  static CudaBuffer allocate(Device device, DType type, long count) {
+    int[] integers = type == DType.INT32 ? new int[Math.toIntExact(count)] : null;
+    long numBytes = Math.multiplyExact(count, (long) type.numBytes());
+    var block = new Block(device, device.allocate(numBytes), integers);
+    device.zero(block.pointer, numBytes);
+    return new CudaBuffer(type, count, block, 0, true);
+  }
+
+  /** The device pointer; refuses if the owner was closed. */
+  static long pointer(Buffer buffer) {
+    return ((CudaBuffer) buffer).pointer();
+  }
+
+  /** The device pointer as kernels take it. */
+  static MemorySegment at(Buffer buffer) {
+    return MemorySegment.ofAddress(pointer(buffer));
+  }
+
+  /** The same, null for null. */
+  static MemorySegment orNull(Buffer buffer) {
+    return buffer == null ? MemorySegment.NULL : at(buffer);
+  }
+
+  private long pointer() {
+    if (!block.open) {
+      throw new IllegalStateException("buffer " + this + " was used after it was closed");
+    }
+    return block.pointer + offset * type().numBytes();
+  }
+
+  /** The place of the first of these integers that is not from 0 to limit − 1, or −1. */
+  static int firstOutside(Buffer buffer, long limit) {
+    CudaBuffer integers = (CudaBuffer) buffer;
+    int from = (int) integers.offset;
+    for (int i = 0; i < integers.count(); i++) {
+      int value = integers.block.integers[from + i];
+      if (value < 0 || value >= limit) {
+        return i;
+      }
+    }
+    return -1;
+  }
+
+  static int integer(Buffer buffer, int index) {
+    CudaBuffer integers = (CudaBuffer) buffer;
+    return integers.block.integers[(int) integers.offset + index];
+  }
+
+  @Override
+  public void fillZero() {
+    block.device.zero(pointer(), numBytes());
+    if (block.integers != null) {
+      Arrays.fill(block.integers, (int) offset, (int) (offset + count()), 0);
+    }
+  }
+
+  @Override
+  protected Buffer doSlice(long offset, long count) {
+    pointer();
+    return new CudaBuffer(type(), count, block, this.offset + offset, false);
+  }
+
+  @Override
+  protected void doUpload(float[] source, int from) {
+    upload(MemorySegment.ofArray(source).asSlice((long) from * Float.BYTES, numBytes()));
+  }
+
+  @Override
+  protected void doUpload(int[] source) {
+    upload(MemorySegment.ofArray(source));
+    System.arraycopy(source, 0, block.integers, (int) offset, source.length);
+  }
+
+  @Override
+  protected void doUpload(byte[] source, int from) {
+    upload(MemorySegment.ofArray(source).asSlice(from, numBytes()));
+  }
+
+  private void upload(MemorySegment source) {
+    block.device.upload(source, pointer());
+  }
+
+  @Override
+  protected void doDownload(float[] target, int from) {
+    block.device.download(
+        pointer(), MemorySegment.ofArray(target).asSlice((long) from * Float.BYTES, numBytes()));
+  }
+
+  @Override
+  protected void doDownload(byte[] target) {
+    block.device.download(pointer(), MemorySegment.ofArray(target));
+  }
+
+  @Override
+  protected void doCopyFrom(Buffer source) {
+    CudaBuffer other = (CudaBuffer) source;
+    block.device.copy(pointer(), other.pointer(), numBytes());
+    if (block.integers != null) {
+      System.arraycopy(
+          other.block.integers,
+          (int) other.offset,
+          block.integers,
+          (int) offset,
+          Math.toIntExact(count()));
+    }
+  }
+
+  @Override
+  public void close() {
+    if (owner) {
+      block.close();
+    }
+  }
+}

@@ -1,0 +1,130 @@
+package dev.rais.backend.cuda;
+
+import java.nio.file.Path;
+
+/** cuBLAS on the host: the definition of a product, in double. */
+final class HostBlas implements Blas {
+  private final HostQueue queue;
+  private final HostDriver driver;
+  private long handle;
+  private long workspace;
+  private long workspaceBytes;
+
+  HostBlas(HostQueue queue, HostDriver driver) {
+    this.queue = queue;
+    this.driver = driver;
+  }
+
+  @Override
+  public String description() {
+    return "products in Java";
+  }
+
+  @Override
+  public Path file() {
+    return Path.of("/none");
+  }
+
+  @Override
+  public int cudaVersion() {
+    return 13_000;
+  }
+
+  @Override
+  public long create() {
+    handle = queue.newHandle();
+    return handle;
+  }
+
+  @Override
+  public void destroy(long handle) {
+    require(handle);
+    this.handle = 0;
+  }
+
+  private void require(long handle) {
+    if (handle == 0 || handle != this.handle) {
+      throw new AssertionError(handle + " is no handle of cuBLAS");
+    }
+  }
+
+  @Override
+  public void setStream(long handle, long stream) {
+    require(handle);
+    workspaceBytes = 0;
+  }
+
+  @Override
+  public void setWorkspace(long handle, long pointer, long numBytes) {
+    require(handle);
+    workspace = pointer;
+    workspaceBytes = numBytes;
+  }
+
+  @Override
+  public void gemm(
+      long handle,
+      boolean transposeA,
+      boolean transposeB,
+      int m,
+      int n,
+      int k,
+      long a,
+      int lda,
+      long b,
+      int ldb,
+      long c,
+      int ldc,
+      boolean tf32) {
+    require(handle);
+    if (workspaceBytes == 0) {
+      throw new AssertionError(
+          "without a workspace cuBLAS allocates one, which cannot be captured");
+    }
+    queue.submit(
+        "gemm " + m + " " + n + " " + k,
+        () -> {
+          driver.spoil(workspace, workspaceBytes);
+          product(transposeA, transposeB, m, n, k, a, lda, b, ldb, c, ldc);
+        });
+  }
+
+  private void product(
+      boolean transposeA,
+      boolean transposeB,
+      int m,
+      int n,
+      int k,
+      long a,
+      int lda,
+      long b,
+      int ldb,
+      long c,
+      int ldc) {
+    if (lda < (transposeA ? k : m) || ldb < (transposeB ? n : k) || ldc < m) {
+      throw new AssertionError("a column is longer than its leading dimension");
+    }
+    float[] first = driver.floats(a, columns(transposeA ? m : k, transposeA ? k : m, lda));
+    float[] second = driver.floats(b, columns(transposeB ? k : n, transposeB ? n : k, ldb));
+    float[] result = driver.floats(c, columns(n, m, ldc));
+    int strideA = transposeA ? 1 : lda;
+    int strideB = transposeB ? ldb : 1;
+    for (int j = 0; j < n; j++) {
+      for (int i = 0; i < m; i++) {
+        int p = transposeA ? i * lda : i;
+        int q = transposeB ? j : j * ldb;
+        double sum = 0;
+        for (int l = 0; l < k; l++, p += strideA, q += strideB) {
+          sum += (double) first[p] * second[q];
+        }
+        result[j * ldc + i] = (float) sum;
+      }
+    }
+    driver.write(c, result);
+  }
+
+  /** Floats from the first to the last element of a matrix stored by columns. */
+  private static long columns(int columns, int rows, int leading) {
+    return (long) (columns - 1) * leading + rows;
+  }
+}

@@ -1,0 +1,344 @@
+package dev.rais.backend.cuda;
+
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * cuDNN on the host: the definition of a convolution, in double. Its algorithms differ in what they
+ * need and promise alone, so that a choice that breaks a promise shows.
+ */
+final class HostDnn implements Dnn {
+  /** A tensor [n, h, w, c], weights [n, h, h, c], or a convolution (padding, stride). */
+  private record Descriptor(char kind, int n, int h, int w, int c, MathType mathType) {}
+
+  /** All algorithms of each direction, the fastest first; what is not among them is unsupported. */
+  static final List<Algorithm> ALGORITHMS =
+      List.of(
+          new Algorithm(0, MathType.FLOAT32.code(), false, 64, 0.1f),
+          new Algorithm(5, MathType.FLOAT32.code(), true, 1L << 40, 0.2f),
+          new Algorithm(1, MathType.TF32.code(), true, 4096, 0.3f),
+          new Algorithm(1, MathType.FLOAT32.code(), true, 8192, 0.4f),
+          new Algorithm(2, MathType.FLOAT32.code(), true, 0, 0.5f));
+
+  private final HostQueue queue;
+  private final HostDriver driver;
+  private final Map<Long, Descriptor> descriptors = new HashMap<>();
+  private final List<Integer> used = new ArrayList<>();
+  private long handle;
+  private int searches;
+
+  private boolean tellsDefaultMathOnly;
+
+  HostDnn(HostQueue queue, HostDriver driver) {
+    this.queue = queue;
+    this.driver = driver;
+  }
+
+  /** From now on a search says of everything that it was tried in the default arithmetic. */
+  void tellDefaultMathOnly() {
+    tellsDefaultMathOnly = true;
+  }
+
+  /** How many searches there were. */
+  int searches() {
+    return searches;
+  }
+
+  /** Numbers of the algorithms that were run. */
+  List<Integer> used() {
+    return used;
+  }
+
+  /** Descriptors that were not destroyed. */
+  int alive() {
+    return descriptors.size();
+  }
+
+  @Override
+  public String description() {
+    return "convolutions in Java";
+  }
+
+  @Override
+  public Path file() {
+    return Path.of("/none");
+  }
+
+  @Override
+  public int version() {
+    return 91_400;
+  }
+
+  @Override
+  public int cudaVersion() {
+    return 13_000;
+  }
+
+  @Override
+  public long create() {
+    handle = queue.newHandle();
+    return handle;
+  }
+
+  @Override
+  public void destroy(long handle) {
+    require(handle);
+    this.handle = 0;
+  }
+
+  private void require(long handle) {
+    if (handle == 0 || handle != this.handle) {
+      throw new AssertionError(handle + " is no handle of cuDNN");
+    }
+  }
+
+  @Override
+  public void setStream(long handle, long stream) {
+    require(handle);
+  }
+
+  private long made(Descriptor descriptor) {
+    long number = queue.newHandle();
+    descriptors.put(number, descriptor);
+    return number;
+  }
+
+  private Descriptor get(long number, char kind) {
+    Descriptor found = descriptors.get(number);
+    if (found == null || found.kind() != kind) {
+      throw new AssertionError(number + " is " + found + ", not a descriptor of kind " + kind);
+    }
+    return found;
+  }
+
+  private void destroyed(long number, char kind) {
+    get(number, kind);
+    descriptors.remove(number);
+  }
+
+  @Override
+  public long createTensor(int batch, int height, int width, int channels) {
+    return made(new Descriptor('t', batch, height, width, channels, null));
+  }
+
+  @Override
+  public void destroyTensor(long descriptor) {
+    destroyed(descriptor, 't');
+  }
+
+  @Override
+  public long createFilter(int outputs, int kernel, int channels) {
+    return made(new Descriptor('f', outputs, kernel, kernel, channels, null));
+  }
+
+  @Override
+  public void destroyFilter(long descriptor) {
+    destroyed(descriptor, 'f');
+  }
+
+  @Override
+  public long createConvolution(int padding, int stride, MathType mathType) {
+    return made(new Descriptor('c', padding, stride, 0, 0, mathType));
+  }
+
+  @Override
+  public void destroyConvolution(long descriptor) {
+    destroyed(descriptor, 'c');
+  }
+
+  @Override
+  public List<Algorithm> find(
+      Direction direction,
+      long handle,
+      Descriptors d,
+      long x,
+      long w,
+      long y,
+      long workspace,
+      long workspaceBytes) {
+    require(handle);
+    aligned(x, w, y);
+    queue.synchronize("find " + direction);
+    searches++;
+    driver.spoil(workspace, workspaceBytes);
+    Descriptor computed =
+        get(output(direction, d), direction == Direction.BACKWARD_WEIGHTS ? 'f' : 't');
+    long pointer =
+        switch (direction) {
+          case FORWARD -> y;
+          case BACKWARD_DATA -> x;
+          case BACKWARD_WEIGHTS -> w;
+        };
+    driver.spoil(pointer, 4L * computed.n() * computed.h() * computed.w() * computed.c());
+    MathType type = get(d.convolution(), 'c').mathType();
+    return ALGORITHMS.stream()
+        .filter(a -> a.mathType() == type.code() || a.mathType() == MathType.TF32.code())
+        .filter(a -> a.workspaceBytes() <= workspaceBytes)
+        .map(
+            a ->
+                tellsDefaultMathOnly
+                    ? new Algorithm(
+                        a.number(),
+                        MathType.TF32.code(),
+                        a.deterministic(),
+                        a.workspaceBytes(),
+                        a.milliseconds())
+                    : a)
+        .toList();
+  }
+
+  /** As those algorithms need that read vectors. */
+  private static void aligned(long... pointers) {
+    for (long pointer : pointers) {
+      if (pointer % 16 != 0) {
+        throw new CudaException(2003, "CUDNN_STATUS_BAD_PARAM_MISALIGNED_POINTER");
+      }
+    }
+  }
+
+  private static long output(Direction direction, Descriptors d) {
+    return switch (direction) {
+      case FORWARD -> d.y();
+      case BACKWARD_DATA -> d.x();
+      case BACKWARD_WEIGHTS -> d.w();
+    };
+  }
+
+  @Override
+  public long workspaceBytes(Direction direction, long handle, Descriptors d, int algorithm) {
+    require(handle);
+    int type = get(d.convolution(), 'c').mathType().code();
+    return ALGORITHMS.stream()
+        .filter(a -> a.number() == algorithm && a.mathType() == type)
+        .findFirst()
+        .orElseThrow(() -> new CudaException(3000, "CUDNN_STATUS_NOT_SUPPORTED"))
+        .workspaceBytes();
+  }
+
+  @Override
+  public void run(
+      Direction direction,
+      long handle,
+      Descriptors d,
+      int algorithm,
+      long x,
+      long w,
+      long y,
+      long workspace,
+      long workspaceBytes) {
+    if (workspaceBytes(direction, handle, d, algorithm) > workspaceBytes) {
+      throw new CudaException(2000, "CUDNN_STATUS_BAD_PARAM: the workspace is too small");
+    }
+    aligned(x, w, y);
+    used.add(algorithm);
+    Descriptor input = get(d.x(), 't');
+    Descriptor filter = get(d.w(), 'f');
+    Descriptor convolution = get(d.convolution(), 'c');
+    Descriptor output = get(d.y(), 't');
+    queue.submit(
+        "convolution " + direction,
+        () -> {
+          driver.spoil(workspace, workspaceBytes);
+          compute(direction, input, filter, convolution.n(), convolution.h(), output, x, w, y);
+        });
+  }
+
+  private void compute(
+      Direction direction,
+      Descriptor in,
+      Descriptor filter,
+      int padding,
+      int stride,
+      Descriptor out,
+      long x,
+      long w,
+      long y) {
+    int kernel = filter.h();
+    if (in.n() != out.n()
+        || in.c() != filter.c()
+        || out.c() != filter.n()
+        || out.h() != (in.h() + 2 * padding - kernel) / stride + 1
+        || out.w() != (in.w() + 2 * padding - kernel) / stride + 1) {
+      throw new CudaException(2000, "CUDNN_STATUS_BAD_PARAM: shapes do not fit");
+    }
+    int inCount = in.n() * in.h() * in.w() * in.c();
+    int filterCount = filter.n() * kernel * kernel * filter.c();
+    int outCount = out.n() * out.h() * out.w() * out.c();
+    float[] xs = direction == Direction.BACKWARD_DATA ? null : driver.floats(x, inCount);
+    float[] ws = direction == Direction.BACKWARD_WEIGHTS ? null : driver.floats(w, filterCount);
+    float[] ys = direction == Direction.FORWARD ? null : driver.floats(y, outCount);
+    double[] sums =
+        new double
+            [switch (direction) {
+              case FORWARD -> outCount;
+              case BACKWARD_DATA -> inCount;
+              case BACKWARD_WEIGHTS -> filterCount;
+            }];
+    for (int n = 0; n < out.n(); n++) {
+      for (int oy = 0; oy < out.h(); oy++) {
+        for (int ox = 0; ox < out.w(); ox++) {
+          for (int ky = 0; ky < kernel; ky++) {
+            int iy = oy * stride - padding + ky;
+            for (int kx = 0; kx < kernel; kx++) {
+              int ix = ox * stride - padding + kx;
+              if (iy < 0 || iy >= in.h() || ix < 0 || ix >= in.w()) {
+                continue;
+              }
+              int i = ((n * in.h() + iy) * in.w() + ix) * in.c();
+              for (int o = 0; o < out.c(); o++) {
+                int f = ((o * kernel + ky) * kernel + kx) * in.c();
+                int at = ((n * out.h() + oy) * out.w() + ox) * out.c() + o;
+                add(direction, sums, xs, i, ws, f, ys, at, in.c());
+              }
+            }
+          }
+        }
+      }
+    }
+    float[] result = new float[sums.length];
+    for (int i = 0; i < result.length; i++) {
+      result[i] = (float) sums[i];
+    }
+    driver.write(
+        switch (direction) {
+          case FORWARD -> y;
+          case BACKWARD_DATA -> x;
+          case BACKWARD_WEIGHTS -> w;
+        },
+        result);
+  }
+
+  private static void add(
+      Direction direction,
+      double[] sums,
+      float[] xs,
+      int i,
+      float[] ws,
+      int f,
+      float[] ys,
+      int at,
+      int channels) {
+    switch (direction) {
+      case FORWARD -> {
+        double sum = 0;
+        for (int c = 0; c < channels; c++) {
+          sum += (double) xs[i + c] * ws[f + c];
+        }
+        sums[at] += sum;
+      }
+      case BACKWARD_DATA -> {
+        for (int c = 0; c < channels; c++) {
+          sums[i + c] += (double) ys[at] * ws[f + c];
+        }
+      }
+      case BACKWARD_WEIGHTS -> {
+        for (int c = 0; c < channels; c++) {
+          sums[f + c] += (double) ys[at] * xs[i + c];
+        }
+      }
+    }
+  }
+}
