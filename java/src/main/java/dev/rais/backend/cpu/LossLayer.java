@@ -79,7 +79,7 @@ final class LossLayer implements Workers.Body {
 
   @Override
   public void run(int from, int to) {
-    if (classes >= LEAST_FOR_VECTORS && VectorLoops.areUsed()) {
+    if (usesVectors(classes)) {
       runWithVectors(from, to);
       return;
     }
@@ -99,6 +99,11 @@ final class LossLayer implements Workers.Body {
     if (stage != null) {
       stage.flush();
     }
+  }
+
+  /** Whether rows of so many classes are computed with the Vector API. */
+  static boolean usesVectors(int classes) {
+    return classes >= LEAST_FOR_VECTORS && VectorLoops.areUsed();
   }
 
   /** Only where {@link VectorLoops} are used. */

@@ -30,7 +30,7 @@ final class VectorLossRows {
   private static final long ODD = 2L * LANES * Float.BYTES;
   private static final long ALIGNMENT = 64;
 
-  private static final float NOTHING = -Float.MAX_VALUE;
+  static final float NOTHING = -Float.MAX_VALUE;
 
   /** Elements whose sums are floats, lane by lane; further on they are doubles. */
   private static final int BLOCK = 64 * LANES;
@@ -61,10 +61,7 @@ final class VectorLossRows {
 
   private final MemorySegment oddT;
 
-  /** Sums of a block, lane by lane: the order in which reduceLanes adds is unspecified. */
-  private final float[] sums = new float[LANES];
-
-  private final float[] squares = new float[LANES];
+  private final Sums sums = new Sums();
 
   // Of the row in hand.
   private long start;
@@ -77,9 +74,6 @@ final class VectorLossRows {
 
   /** Classes behind the whole vectors, if the label is not among them. */
   private int rest;
-
-  private double sum;
-  private double square;
 
   VectorLossRows(LossLayer layer, MemorySegment gradients, Arena arena) {
     this.odd = arena.allocate(ODD, ALIGNMENT);
@@ -122,19 +116,18 @@ final class VectorLossRows {
     }
     layer.setCorrectness(row, CarefulLossRow.flags(z > largest ? 0 : ahead(z)));
 
-    sum = 0;
-    square = 0;
-    exponentials(odd, oddT, 0, 2 * LANES, largest, sums, squares);
-    addSums();
-    exponentials(0, labelled, largest);
-    exponentials(after, classes - rest, largest);
+    sums.clear();
+    sums.exponentials(odd, oddT, 0, 2 * LANES, largest);
+    sums.exponentials(logits, gradients, at(0), labelled, largest);
+    sums.exponentials(logits, gradients, at(after), classes - rest - after, largest);
     double distance = (double) z - largest;
-    double factor = layer.finish(row, sum, square, distance, Math.exp(-Math.abs(distance)));
+    double factor =
+        layer.finish(row, sums.sum, sums.square, distance, Math.exp(-Math.abs(distance)));
     if (gradients != null) {
       scale(gradients, at(0), labelled, (float) factor);
       scale(gradients, at(after), classes - rest - after, (float) factor);
       scale(oddT, 0, 2 * LANES, (float) factor);
-      oddT.setAtIndex(JAVA_FLOAT, label - labelled, (float) (-factor * sum));
+      oddT.setAtIndex(JAVA_FLOAT, label - labelled, (float) (-factor * sums.sum));
       MemorySegment.copy(oddT, 0, gradients, at(labelled), bytes(after - labelled));
       MemorySegment.copy(oddT, bytes(LANES), gradients, at(classes - rest), bytes(rest));
     }
@@ -149,7 +142,7 @@ final class VectorLossRows {
   }
 
   /** NaN where not all of {@code count} are finite. */
-  private static float largest(MemorySegment logits, long at, int count) {
+  static float largest(MemorySegment logits, long at, int count) {
     FloatVector largest = broadcast(NOTHING);
     FloatVector defects = broadcast(0);
     for (int k = 0; k < count; k += LANES) {
@@ -186,42 +179,6 @@ final class VectorLossRows {
     return load(logits, start, k).compare(VectorOperators.GT, threshold).trueCount();
   }
 
-  private void exponentials(int from, int to, float reference) {
-    for (int k = from; k < to; k += BLOCK) {
-      int count = Math.min(BLOCK, to - k);
-      exponentials(logits, gradients, at(k), count, reference, sums, squares);
-      addSums();
-    }
-  }
-
-  private void addSums() {
-    sum += total(sums);
-    square += total(squares);
-  }
-
-  /** t = e^(x − reference) of whole vectors, and the sums lane by lane. */
-  private static void exponentials(
-      MemorySegment x,
-      MemorySegment t,
-      long at,
-      int count,
-      float reference,
-      float[] sums,
-      float[] squares) {
-    FloatVector sum = broadcast(0);
-    FloatVector square = broadcast(0);
-    for (int k = 0; k < count; k += LANES) {
-      FloatVector e = exponential(load(x, at, k), reference);
-      if (t != null) {
-        e.intoMemorySegment(t, at + bytes(k), nativeOrder());
-      }
-      sum = sum.add(e);
-      square = e.fma(e, square);
-    }
-    sum.intoArray(sums, 0);
-    square.intoArray(squares, 0);
-  }
-
   private static FloatVector exponential(FloatVector x, float reference) {
     FloatVector y = x.sub(reference).mul(LOG2_E);
     y = y.blend(LEAST_POWER, y.compare(VectorOperators.LT, LEAST_POWER));
@@ -245,23 +202,88 @@ final class VectorLossRows {
     return FloatVector.broadcast(FLOATS, x);
   }
 
-  private static double total(float[] lanes) {
-    double even = 0;
-    double odd = 0;
-    for (int i = 0; i < LANES; i += 2) {
-      even += lanes[i];
-      odd += lanes[i + 1];
-    }
-    return even + odd;
-  }
-
   private static FloatVector load(MemorySegment values, long at, int k) {
     return FloatVector.fromMemorySegment(FLOATS, values, at + bytes(k), nativeOrder());
   }
 
-  private static void scale(MemorySegment values, long at, int count, float factor) {
+  static void scale(MemorySegment values, long at, int count, float factor) {
     for (int k = 0; k < count; k += LANES) {
       load(values, at, k).mul(factor).intoMemorySegment(values, at + bytes(k), nativeOrder());
+    }
+  }
+
+  /** Σ t and Σ t² of vectors, in double from block to block. */
+  static final class Sums {
+    double sum;
+    double square;
+
+    /** Of a block, lane by lane: the order in which reduceLanes adds is unspecified. */
+    private final float[] lanes = new float[LANES];
+
+    private final float[] squareLanes = new float[LANES];
+
+    void clear() {
+      sum = 0;
+      square = 0;
+    }
+
+    /** Adds t = e^(x − reference) of {@code count} elements; t may be null or x itself. */
+    void exponentials(MemorySegment x, MemorySegment t, long at, int count, float reference) {
+      for (int k = 0; k < count; k += BLOCK) {
+        int length = Math.min(BLOCK, count - k);
+        exponentials(x, t, at + bytes(k), length, reference, lanes, squareLanes);
+        sum += total(lanes);
+        square += total(squareLanes);
+      }
+    }
+
+    private static void exponentials(
+        MemorySegment x,
+        MemorySegment t,
+        long at,
+        int count,
+        float reference,
+        float[] lanes,
+        float[] squareLanes) {
+      FloatVector sum = broadcast(0);
+      FloatVector square = broadcast(0);
+      for (int k = 0; k < count; k += LANES) {
+        FloatVector e = exponential(load(x, at, k), reference);
+        if (t != null) {
+          e.intoMemorySegment(t, at + bytes(k), nativeOrder());
+        }
+        sum = sum.add(e);
+        square = e.fma(e, square);
+      }
+      sum.intoArray(lanes, 0);
+      square.intoArray(squareLanes, 0);
+    }
+
+    /** Adds the squares of {@code count} elements. */
+    void squares(MemorySegment x, long at, int count) {
+      for (int k = 0; k < count; k += BLOCK) {
+        squares(x, at + bytes(k), Math.min(BLOCK, count - k), squareLanes);
+        square += total(squareLanes);
+      }
+    }
+
+    private static void squares(MemorySegment x, long at, int count, float[] lanes) {
+      FloatVector square = broadcast(0);
+      for (int k = 0; k < count; k += LANES) {
+        FloatVector values = load(x, at, k);
+        square = values.fma(values, square);
+      }
+      square.intoArray(lanes, 0);
+    }
+
+    private static double total(float[] lanes) {
+      double even = 0;
+      double odd = 0;
+      for (int i = 0; i < LANES; i += 2) {
+        even += lanes[i];
+        odd += lanes[i + 1];
+      }
+      return even + odd;
     }
   }
 }

@@ -25,6 +25,9 @@ public final class SeparateLossSteps implements AutoCloseable {
   private final int parts;
   private final int rowsPerChunk;
 
+  /** Null where the fused layer does without the Vector API too. */
+  private final VectorSeparateLossSteps vectors;
+
   /** With a crew of its own. */
   public SeparateLossSteps(int threads, int rows, int classes) {
     this.workers = new Workers(threads);
@@ -34,6 +37,8 @@ public final class SeparateLossSteps implements AutoCloseable {
     this.lanes = Math.ceilDiv(classes, wanted);
     this.parts = Math.ceilDiv(classes, lanes);
     this.rowsPerChunk = Math.max(1, LANES / lanes);
+    this.vectors =
+        LossLayer.usesVectors(classes) ? new VectorSeparateLossSteps(workers, rows, classes) : null;
   }
 
   /** All four. */
@@ -71,6 +76,10 @@ public final class SeparateLossSteps implements AutoCloseable {
 
   /** s = softmax(z). */
   public void softmax(Buffer logits, Buffer probabilities) {
+    if (vectors != null) {
+      vectors.softmax(logits, probabilities);
+      return;
+    }
     MemorySegment from = CpuBuffer.segment(logits);
     MemorySegment to = CpuBuffer.segment(probabilities);
     chunks((scratch, first, count) -> softmax(scratch, from, to, first, count));
@@ -203,6 +212,10 @@ public final class SeparateLossSteps implements AutoCloseable {
 
   /** ‖s − y‖. */
   public void norms(Buffer probabilities, Buffer labels, Buffer norms) {
+    if (vectors != null) {
+      vectors.norms(probabilities, labels, norms);
+      return;
+    }
     MemorySegment s = CpuBuffer.segment(probabilities);
     MemorySegment y = CpuBuffer.segment(labels);
     MemorySegment out = CpuBuffer.segment(norms);
@@ -227,6 +240,10 @@ public final class SeparateLossSteps implements AutoCloseable {
 
   /** scale · weight · (s − y), in place. */
   public void gradients(Buffer probabilities, Buffer labels, Buffer weights, float scale) {
+    if (vectors != null) {
+      vectors.gradients(probabilities, labels, weights, scale);
+      return;
+    }
     MemorySegment s = CpuBuffer.segment(probabilities);
     MemorySegment y = CpuBuffer.segment(labels);
     MemorySegment w = CpuBuffer.segment(weights);
