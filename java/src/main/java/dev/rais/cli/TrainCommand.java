@@ -70,8 +70,9 @@ final class TrainCommand implements Callable<Integer> {
         names = "--out",
         paramLabel = "DIR",
         description =
-            "Folder for config.json, metrics.jsonl, summary.json, model.safetensors and"
-                + " checkpoints, made if need be. Those of a finished run there are replaced.")
+            "Folder for config.json, metrics.jsonl, summary.json, model.safetensors,"
+                + " draws.safetensors and checkpoints, made if need be. Those of a finished run"
+                + " there are replaced.")
     private Path out;
 
     @Option(
@@ -260,7 +261,7 @@ final class TrainCommand implements Callable<Integer> {
               e.getMessage()
                   + (run == null
                       ? ", which --out DIR would have saved"
-                      : ", saved in " + run.saveLastGood(trainer.network(), description))
+                      : ", saved in " + run.saveLastGood(trainer, description, e))
                   + "; try a lower --lr",
               e);
         }
@@ -268,7 +269,7 @@ final class TrainCommand implements Callable<Integer> {
           return;
         }
         if (run != null) {
-          run.finish(summary, trainer.network(), description);
+          run.finish(trainer, description);
         }
         report(summary);
       }

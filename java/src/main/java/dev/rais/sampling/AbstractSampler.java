@@ -91,6 +91,24 @@ abstract class AbstractSampler implements ImportanceSampler {
     effectiveIterations += iterations;
   }
 
+  /** n p_i of uniform draws. */
+  final float[] uniformProbabilities() {
+    float[] np = new float[population.size()];
+    for (int i = 0; i < np.length; i++) {
+      np[i] = population.isActive(i) ? 1 : 0;
+    }
+    return np;
+  }
+
+  /** n p_i of draws from a distribution. */
+  final float[] probabilities(Distribution distribution) {
+    float[] np = new float[population.size()];
+    for (int i = 0; i < np.length; i++) {
+      np[i] = (float) distribution.np(i);
+    }
+    return np;
+  }
+
   /** Checks scores that a forward pass gave; {@code indices} says whose they are. */
   final float[] scores(ForwardPass forward, int[] indices) {
     float[] scores = forward.scores(indices);

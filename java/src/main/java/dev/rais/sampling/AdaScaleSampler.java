@@ -93,6 +93,11 @@ public final class AdaScaleSampler extends AbstractSampler {
   }
 
   @Override
+  public synchronized float[] relativeProbabilities() {
+    return uniformProbabilities();
+  }
+
+  @Override
   public ScoreKind score() {
     return ScoreKind.NONE;
   }

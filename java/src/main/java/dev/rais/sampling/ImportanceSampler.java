@@ -156,6 +156,26 @@ public interface ImportanceSampler extends AutoCloseable {
    */
   java.util.List<Minibatch> restore(SamplerState state);
 
+  /**
+   * n p_i of every index as minibatches are drawn at present, 0 for retired ones; one pass over the
+   * examples. Empty where draws follow no distribution over all of them, say because candidates are
+   * scored first.
+   */
+  default float[] relativeProbabilities() {
+    return new float[0];
+  }
+
+  /** How well the uncertainty set foretells norms; {@link Calibration#NONE} without one. */
+  default Calibration calibration() {
+    return Calibration.NONE;
+  }
+
+  /**
+   * Waits until nothing of this sampler is under way on another thread, for whoever measures how
+   * long it takes; no draw depends on it.
+   */
+  default void settle() {}
+
   /** Counts and quantities for reports. */
   SamplerStatistics statistics();
 

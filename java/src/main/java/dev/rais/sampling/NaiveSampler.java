@@ -156,6 +156,11 @@ public final class NaiveSampler extends AbstractSampler {
   }
 
   @Override
+  public synchronized float[] relativeProbabilities() {
+    return refreshes == 0 ? uniformProbabilities() : probabilities(distribution);
+  }
+
+  @Override
   public ScoreKind score() {
     return ScoreKind.GRADIENT_NORM;
   }

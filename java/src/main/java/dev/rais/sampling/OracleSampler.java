@@ -132,6 +132,11 @@ public final class OracleSampler extends AbstractSampler {
   }
 
   @Override
+  public synchronized float[] relativeProbabilities() {
+    return refreshes == 0 ? uniformProbabilities() : probabilities(distribution);
+  }
+
+  @Override
   public ScoreKind score() {
     return ScoreKind.NONE;
   }

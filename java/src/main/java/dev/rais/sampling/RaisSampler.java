@@ -396,6 +396,11 @@ public final class RaisSampler extends AbstractSampler {
   }
 
   @Override
+  public synchronized float[] relativeProbabilities() {
+    return refresh == null || cautious ? uniformProbabilities() : probabilities(distribution);
+  }
+
+  @Override
   public ScoreKind score() {
     return ScoreKind.GRADIENT_NORM;
   }
@@ -408,6 +413,16 @@ public final class RaisSampler extends AbstractSampler {
   /** The uncertainty set in force, or null while draws are uniform. */
   public synchronized UncertaintySet uncertaintySet() {
     return refresh == null ? null : refresh.set();
+  }
+
+  @Override
+  public synchronized Calibration calibration() {
+    return refresh == null ? Calibration.NONE : Calibration.of(refresh.set(), ring.copy(true));
+  }
+
+  @Override
+  public synchronized void settle() {
+    finishPreparation();
   }
 
   /** How often an example was drawn and observed. */

@@ -56,6 +56,11 @@ public final class UniformSampler extends AbstractSampler {
   }
 
   @Override
+  public synchronized float[] relativeProbabilities() {
+    return uniformProbabilities();
+  }
+
+  @Override
   public ScoreKind score() {
     return ScoreKind.NONE;
   }

@@ -23,14 +23,15 @@ import java.util.zip.CRC32C;
  * A run between two of its steps: all that {@link Trainer} needs to go on as if it had never
  * stopped. As a file it is in the safetensors format: parameters and running statistics under their
  * own names, the parameters' velocities behind {@code momentum.}, the arrays of the sampler's state
- * behind {@code sampler.}, and as metadata the configuration, the counters, the evaluations so far
- * and what it was made with.
+ * behind {@code sampler.}, {@code draws}, how often each example was trained on, and as metadata
+ * the configuration, the counters, the evaluations so far and what it was made with.
  */
 public final class Checkpoint {
   private static final String FORMAT = "rais-checkpoint";
-  private static final String VERSION = "1";
+  private static final String VERSION = "2";
   private static final String MOMENTUM = "momentum.";
   private static final String SAMPLER = "sampler.";
+  private static final String DRAWS = "draws";
 
   /**
    * Where a run stands.
@@ -128,6 +129,7 @@ public final class Checkpoint {
    *
    * @param arrays parameters and what else the network keeps
    * @param history evaluations so far
+   * @param draws [n] how often each example was trained on; copied
    * @param data {@link #fingerprint} of the data set
    */
   static Checkpoint of(
@@ -137,6 +139,7 @@ public final class Checkpoint {
       Network network,
       Arrays arrays,
       SamplerState sampler,
+      int[] draws,
       String data) {
     RunJson json = new RunJson();
     Map<String, String> metadata = new LinkedHashMap<>();
@@ -168,6 +171,7 @@ public final class Checkpoint {
                   SAMPLER + name,
                   new TensorFile.Tensor(array.type(), List.of(count), array.values()));
             });
+    tensors.put(DRAWS, DrawCounts.tensor(draws.clone()));
     return new Checkpoint(
         new TensorFile(metadata, tensors), config, counters, List.copyOf(history));
   }
@@ -240,6 +244,15 @@ public final class Checkpoint {
       throw new RunFileException(
           "%s: its metadata has no valid %s".formatted(file, e.getMessage()), e);
     }
+  }
+
+  /**
+   * How often each example was trained on.
+   *
+   * @throws RunFileException if there are not n such counts
+   */
+  int[] draws(int n) {
+    return DrawCounts.ints(contents, DRAWS, n);
   }
 
   /** The run's configuration. */

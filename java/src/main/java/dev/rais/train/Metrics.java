@@ -20,6 +20,7 @@ package dev.rais.train;
  * @param forwardExamples examples sent forward so far, evaluations apart
  * @param backwardExamples examples sent backward so far
  * @param seconds training time so far, without evaluations
+ * @param draws how the sampler draws
  */
 public record Metrics(
     long iteration,
@@ -37,4 +38,10 @@ public record Metrics(
     boolean cautious,
     long forwardExamples,
     long backwardExamples,
-    double seconds) {}
+    double seconds,
+    Draws draws) {
+  /** Lines of runs that recorded no draws have none. */
+  public Metrics {
+    draws = draws == null ? Draws.UNKNOWN : draws;
+  }
+}

@@ -1,6 +1,5 @@
 package dev.rais.train;
 
-import dev.rais.nn.Network;
 import java.io.IOException;
 import java.io.Writer;
 import java.nio.ByteBuffer;
@@ -12,8 +11,8 @@ import java.nio.file.StandardOpenOption;
 import java.util.List;
 
 /**
- * The files a run leaves behind: config.json and metrics.jsonl from its beginning, summary.json and
- * model.safetensors at its end.
+ * The files a run leaves behind: config.json and metrics.jsonl from its beginning, summary.json,
+ * model.safetensors and draws.safetensors at its end.
  *
  * <p>Closed without {@link #finish} or {@link #saveLastGood}, it takes back what was begun, so that
  * a failed run leaves nothing. Files of an earlier run in the same folder are replaced.
@@ -30,6 +29,25 @@ public final class RunDirectory implements AutoCloseable {
 
   /** The network, as {@link ModelFile} writes it. */
   public static final String MODEL = "model.safetensors";
+
+  /** How often each example was trained on: {@link DrawCounts}. */
+  public static final String DRAWS = "draws.safetensors";
+
+  /** Why a run ended without a summary: {@link Divergence}. */
+  public static final String DIVERGED = "diverged.json";
+
+  /** What a run leaves at its end. */
+  private static final List<String> LAST = List.of(SUMMARY, MODEL, DRAWS, DIVERGED);
+
+  /**
+   * The end of a run whose loss was no longer finite.
+   *
+   * @param iteration minibatches trained
+   * @param lastGoodIteration those of the state that was saved
+   * @param epochs real epochs by then
+   * @param message for people
+   */
+  public record Divergence(long iteration, long lastGoodIteration, double epochs, String message) {}
 
   private final Path directory;
   private final Path topmostCreated;
@@ -83,7 +101,7 @@ public final class RunDirectory implements AutoCloseable {
         Files.createDirectories(directory);
         run.lock = RunLock.take(directory);
         run.begun = true;
-        for (String name : List.of(SUMMARY, MODEL)) {
+        for (String name : LAST) {
           Files.deleteIfExists(directory.resolve(name));
         }
         Checkpoints.clear(directory);
@@ -184,21 +202,29 @@ public final class RunDirectory implements AutoCloseable {
     }
   }
 
-  /** Writes the trained network and the summary: the run is complete. */
-  public void finish(Summary summary, Network network, ModelFile.Description description) {
-    ModelFile.write(directory.resolve(MODEL), network, description);
-    write(SUMMARY, json.document(summary));
+  /** Writes the trained network, the counts of draws and the summary: the run is complete. */
+  public void finish(Trainer trainer, ModelFile.Description description) {
+    ModelFile.write(directory.resolve(MODEL), trainer.network(), description);
+    new DrawCounts(trainer.draws(), trainer.fingerprint()).write(directory.resolve(DRAWS));
+    write(SUMMARY, json.document(trainer.summary()));
     kept = true;
   }
 
   /**
-   * Writes the network of a run that diverged, which is back at its last good state.
+   * Writes what is left of a run that diverged: the network, which is back at its last good state.
    *
    * @return where it was written
    */
-  public Path saveLastGood(Network network, ModelFile.Description description) {
+  public Path saveLastGood(
+      Trainer trainer, ModelFile.Description description, DivergedException why) {
     Path file = directory.resolve(MODEL);
-    ModelFile.write(file, network, description);
+    ModelFile.write(file, trainer.network(), description);
+    new DrawCounts(trainer.draws(), trainer.fingerprint()).write(directory.resolve(DRAWS));
+    write(
+        DIVERGED,
+        json.document(
+            new Divergence(
+                why.iteration(), why.lastGoodIteration(), trainer.epochs(), why.getMessage())));
     kept = true;
     return file;
   }
@@ -239,7 +265,7 @@ public final class RunDirectory implements AutoCloseable {
   private void takeBackFiles() throws IOException {
     if (begun) {
       Checkpoints.clear(directory);
-      for (String name : List.of(CONFIG, METRICS, SUMMARY, MODEL)) {
+      for (String name : List.of(CONFIG, METRICS, SUMMARY, MODEL, DRAWS, DIVERGED)) {
         Path file = directory.resolve(name);
         // A folder of that name is not ours.
         if (!Files.isDirectory(file)) {

@@ -10,6 +10,7 @@ import com.fasterxml.jackson.databind.JsonSerializer;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.SerializerProvider;
 import com.fasterxml.jackson.databind.module.SimpleModule;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.rais.nn.BatchNormWeights;
 import dev.rais.nn.Schedule;
 import dev.rais.sampling.DrawMode;
@@ -100,6 +101,12 @@ public final class RunJson {
    */
   public <T> T read(String json, Class<T> type) {
     try {
+      if (type == Metrics.class
+          && mapper.readTree(json) instanceof ObjectNode line
+          && !line.has("draws")) {
+        // Lines of runs that recorded no draws are read too.
+        return mapper.treeToValue(line.putNull("draws"), type);
+      }
       return Objects.requireNonNull(mapper.readValue(json, type), "null");
     } catch (JsonProcessingException | NullPointerException e) {
       String reason = e instanceof JsonProcessingException j ? j.getOriginalMessage() : "null";

@@ -85,6 +85,9 @@ public final class Trainer implements AutoCloseable {
   /** Made when a sampler first asks for forward passes. */
   private Evaluator scorer;
 
+  /** [n] how often each example was trained on. */
+  private final int[] draws;
+
   private double learningRate;
   private double loss = Double.NaN;
   private long trainingNanos;
@@ -159,6 +162,7 @@ public final class Trainer implements AutoCloseable {
     correctness = backend.allocate(DType.UINT8, m);
     hiddenSquaredNorms = backend.allocate(DType.FLOAT32, m);
     trainLossExamples = trainLossExamples(n);
+    draws = new int[n];
     allTest = Evaluator.all(data.test().count());
     batchLabels = new int[m];
     batchLosses = new float[m];
@@ -203,6 +207,24 @@ public final class Trainer implements AutoCloseable {
   /** The sampler. */
   public ImportanceSampler sampler() {
     return sampler;
+  }
+
+  /** How often each training example was trained on, [n]; not a copy, do not modify. */
+  public int[] draws() {
+    return draws;
+  }
+
+  /**
+   * Waits until nothing of the run is under way on another thread, and counts that as its time: for
+   * runs that take turns.
+   */
+  public void settle() {
+    long begin = System.nanoTime();
+    sampler.settle();
+    long waited = System.nanoTime() - begin;
+    samplerNanos += waited;
+    trainingNanos += waited;
+    totalNanos += waited;
   }
 
   /**
@@ -278,10 +300,11 @@ public final class Trainer implements AutoCloseable {
             inputNanos(),
             totalNanos);
     return Checkpoint.of(
-        config, counters, history, network, arrays, sampler.state(), fingerprint());
+        config, counters, history, network, arrays, sampler.state(), draws, fingerprint());
   }
 
-  private String fingerprint() {
+  /** What tells the data set from others: sizes and a checksum. */
+  String fingerprint() {
     if (fingerprint == null) {
       fingerprint = Checkpoint.fingerprint(data);
     }
@@ -329,6 +352,7 @@ public final class Trainer implements AutoCloseable {
     samplerNanos = counters.samplerNanos();
     earlierInputNanos = counters.inputNanos() - inputs.waitedNanos();
     totalNanos = counters.totalNanos();
+    System.arraycopy(checkpoint.draws(draws.length), 0, draws, 0, draws.length);
     history.clear();
     history.addAll(checkpoint.history());
   }
@@ -346,6 +370,7 @@ public final class Trainer implements AutoCloseable {
 
     for (int j = 0; j < m; j++) {
       batchLabels[j] = data.train().label(batch.indices()[j]);
+      draws[batch.indices()[j]]++;
     }
     weights.upload(batch.weights());
     labels.upload(batchLabels);
@@ -513,7 +538,8 @@ public final class Trainer implements AutoCloseable {
         statistics.cautious(),
         forwardExamples,
         backwardExamples,
-        trainingNanos / 1e9);
+        trainingNanos / 1e9,
+        Draws.of(sampler, draws, data.train().labels(), data.numClasses()));
   }
 
   /**

@@ -27,7 +27,8 @@ import org.junit.jupiter.params.provider.ValueSource;
 class TrainCommandTest {
   private static final ObjectMapper JSON = new ObjectMapper();
   private static final List<String> RUN_FILES =
-      List.of("config.json", "metrics.jsonl", "model.safetensors", "summary.json");
+      List.of(
+          "config.json", "draws.safetensors", "metrics.jsonl", "model.safetensors", "summary.json");
 
   private static final Set<String> SUMMARY_FIELDS =
       Set.of(
@@ -62,7 +63,8 @@ class TrainCommandTest {
           "testLoss",
           "testError",
           "testTop5Error",
-          "seconds");
+          "seconds",
+          "draws");
 
   @TempDir static Path shared;
   @TempDir Path folder;
@@ -323,7 +325,14 @@ class TrainCommandTest {
             .matcher(outcome.err());
     assertTrue(sentence.matches(), outcome.err());
     assertEquals(out.resolve("model.safetensors").toString(), sentence.group(2));
-    assertEquals(List.of("config.json", "metrics.jsonl", "model.safetensors"), Cli.contents(out));
+    assertEquals(
+        List.of(
+            "config.json",
+            "diverged.json",
+            "draws.safetensors",
+            "metrics.jsonl",
+            "model.safetensors"),
+        Cli.contents(out));
     String[] eval = {"eval", "--model-file", sentence.group(2), "--data", data.toString()};
     assertEquals(0, Cli.rais(eval).code(), "the saved state can be used");
   }

@@ -82,6 +82,22 @@ class RunDirectoryTest {
 
   private static Metrics metrics(long iteration, double loss) {
     return new Metrics(
-        iteration, 0.1, 0.2, 1, 0.01, loss, loss, 0.9, 0.5, 0, 0, 0, false, 1, 1, 1.5);
+        iteration,
+        0.1,
+        0.2,
+        1,
+        0.01,
+        loss,
+        loss,
+        0.9,
+        0.5,
+        0,
+        0,
+        0,
+        false,
+        1,
+        1,
+        1.5,
+        Draws.UNKNOWN);
   }
 }
