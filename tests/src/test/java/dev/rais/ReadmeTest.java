@@ -54,6 +54,7 @@ class ReadmeTest {
             "README.md",
             "docs/dependencies.md",
             "docs/samplers.md",
+            "docs/compare.md",
             "docs/data.md",
             "docs/extending.md")) {
       Matcher links = Pattern.compile("]\\(([^)#:]+)(#[^)]*)?\\)").matcher(read(page));

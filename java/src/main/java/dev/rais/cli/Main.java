@@ -87,6 +87,7 @@ public final class Main implements Callable<Integer> {
     CommandLine line =
         new CommandLine(new Main())
             .addSubcommand(new TrainCommand(console))
+            .addSubcommand(new CompareCommand(console))
             .addSubcommand(new EvalCommand(console))
             .addSubcommand(new PredictCommand(console))
             .addSubcommand(new ModelCommand(console))

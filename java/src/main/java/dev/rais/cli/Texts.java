@@ -3,6 +3,7 @@ package dev.rais.cli;
 import java.io.PrintStream;
 import java.math.BigDecimal;
 import java.math.MathContext;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 
@@ -58,6 +59,11 @@ final class Texts {
 
   /** Rows of the same number of cells, columns aligned to the left. */
   static void table(PrintStream out, List<List<String>> rows) {
+    lines(rows).forEach(out::println);
+  }
+
+  /** The lines of a table. */
+  static List<String> lines(List<List<String>> rows) {
     int columns = rows.getFirst().size();
     int[] widths = new int[columns];
     for (List<String> row : rows) {
@@ -65,6 +71,7 @@ final class Texts {
         widths[c] = Math.max(widths[c], row.get(c).length());
       }
     }
+    List<String> lines = new ArrayList<>();
     for (List<String> row : rows) {
       StringBuilder line = new StringBuilder();
       for (int c = 0; c < columns; c++) {
@@ -73,7 +80,8 @@ final class Texts {
           line.repeat(' ', widths[c] - row.get(c).length() + 2);
         }
       }
-      out.println(line.toString().stripTrailing());
+      lines.add(line.toString().stripTrailing());
     }
+    return lines;
   }
 }

@@ -13,6 +13,7 @@ import dev.rais.train.ModelFile;
 import dev.rais.train.RunDirectory;
 import dev.rais.train.RunJson;
 import dev.rais.train.RunMemory;
+import dev.rais.train.Samplers;
 import dev.rais.train.Summary;
 import dev.rais.train.Trainer;
 import dev.rais.train.TrainingConfig;
@@ -120,7 +121,26 @@ final class TrainCommand implements Callable<Integer> {
     private boolean quiet;
   }
 
+  private static final class SamplerGroup {
+    private static final String DEFAULT = "rais";
+
+    @Option(
+        names = "--sampler",
+        paramLabel = "NAME",
+        description = "How examples are drawn; the names are listed below (default: rais).")
+    private String sampler;
+
+    @Option(
+        names = "--seed",
+        paramLabel = "S",
+        description = "Every random choice follows from it (default: 0).")
+    private Long seed;
+  }
+
   @Mixin private TrainOptions options;
+
+  @ArgGroup(validate = false, heading = "Sampler and seed:%n")
+  private SamplerGroup chosen = new SamplerGroup();
 
   @ArgGroup(validate = false, heading = "Output:%n")
   private OutputGroup output = new OutputGroup();
@@ -144,9 +164,11 @@ final class TrainCommand implements Callable<Integer> {
       return resume();
     }
     options.checkNames();
+    TrainOptions.ifGiven(
+        chosen.sampler, given -> Names.require("sampler", given, Samplers.names()));
     CheckpointInterval interval = interval();
     // Named after the option until the data is loaded: a folder's data set has a name of its own.
-    TrainingConfig asked = config(options.defaults(options.dataName()));
+    TrainingConfig asked = config(defaults(options.dataName()));
     if (output.out != null) {
       RunDirectory.requireWritable(output.out);
       if (RunDirectory.isInterrupted(output.out) && !output.force) {
@@ -159,7 +181,7 @@ final class TrainCommand implements Callable<Integer> {
     Dataset dataset = options.load(options.dataName());
     requireBatch(asked, dataset);
     try (Backend backend = backendOptions.open(console)) {
-      train(backend, dataset, config(options.defaults(dataset.name())), interval, null);
+      train(backend, dataset, config(defaults(dataset.name())), interval, null);
     }
     return 0;
   }
@@ -197,7 +219,13 @@ final class TrainCommand implements Callable<Integer> {
     return 0;
   }
 
+  private TrainingConfig.Builder defaults(String dataName) {
+    return options.defaults(dataName, TrainOptions.orElse(chosen.sampler, SamplerGroup.DEFAULT));
+  }
+
   private TrainingConfig config(TrainingConfig.Builder builder) {
+    TrainOptions.ifGiven(chosen.sampler, builder::sampler);
+    TrainOptions.ifGiven(chosen.seed, builder::seed);
     if (output.evalEvery != null) {
       builder.evalEvery(output.evalEvery);
     }

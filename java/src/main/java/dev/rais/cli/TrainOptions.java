@@ -5,7 +5,6 @@ import dev.rais.nn.BatchNormWeights;
 import dev.rais.nn.Models;
 import dev.rais.nn.Schedule;
 import dev.rais.sampling.DrawMode;
-import dev.rais.train.Samplers;
 import dev.rais.train.TrainingConfig;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -15,11 +14,13 @@ import java.util.function.Consumer;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Option;
 
-/** The options of {@code rais train} that determine a run, and the configuration they make. */
+/**
+ * The options that determine runs but for sampler and seed, and the configurations that they make
+ * with these.
+ */
 final class TrainOptions {
   private static final String DEFAULT_DATA = "fashion-mnist-sample";
   private static final String DEFAULT_MODEL = "lenet5";
-  private static final String DEFAULT_SAMPLER = "rais";
   private static final int STANDARD_PADDING = 4;
 
   static final class DataGroup {
@@ -65,12 +66,6 @@ final class TrainOptions {
   }
 
   static final class SamplingGroup {
-    @Option(
-        names = "--sampler",
-        paramLabel = "NAME",
-        description = "How examples are drawn; the names are listed below (default: rais).")
-    private String sampler;
-
     @Option(
         names = "--draw",
         paramLabel = "MODE",
@@ -231,12 +226,6 @@ final class TrainOptions {
             "How batch norms count weighted examples in their statistics: weighted, or plain for"
                 + " all alike (default: weighted).")
     private String batchNorm;
-
-    @Option(
-        names = "--seed",
-        paramLabel = "S",
-        description = "Every random choice follows from it (default: 0).")
-    private Long seed;
   }
 
   @ArgGroup(validate = false, heading = "Data and model:%n")
@@ -251,10 +240,9 @@ final class TrainOptions {
   @ArgGroup(validate = false, heading = "Optimisation:%n")
   private OptimisationGroup optimisation = new OptimisationGroup();
 
-  /** Checks the names of model and sampler, before anything is loaded. */
+  /** Checks the model's name, before anything is loaded. */
   void checkNames() {
     ifGiven(data.model, given -> Names.require("model", given, Models.names()));
-    ifGiven(sampling.sampler, given -> Names.require("sampler", given, Samplers.names()));
   }
 
   /** The data set that is asked for. */
@@ -267,16 +255,29 @@ final class TrainOptions {
     return DataOptions.load(orElse(data.data, otherwise), data.dataDir);
   }
 
-  /** The defaults for the model and sampler that are asked for. */
-  TrainingConfig.Builder defaults(String dataName) {
-    return TrainingConfig.builder(
-        dataName, orElse(data.model, DEFAULT_MODEL), orElse(sampling.sampler, DEFAULT_SAMPLER));
+  /** The defaults for the model that is asked for and a sampler. */
+  TrainingConfig.Builder defaults(String dataName, String sampler) {
+    return TrainingConfig.builder(dataName, orElse(data.model, DEFAULT_MODEL), sampler);
   }
 
   /** The builder's configuration with the options that are given. */
   TrainingConfig config(TrainingConfig.Builder builder) {
+    set(builder);
+    return build(builder);
+  }
+
+  /** The finished configuration; a value out of range is wrong usage. */
+  static TrainingConfig build(TrainingConfig.Builder builder) {
+    try {
+      return builder.build();
+    } catch (IllegalArgumentException e) {
+      throw CommandException.usage("--" + e.getMessage(), e);
+    }
+  }
+
+  /** Sets the options that are given. */
+  TrainingConfig.Builder set(TrainingConfig.Builder builder) {
     ifGiven(data.model, builder::model);
-    ifGiven(sampling.sampler, builder::sampler);
     if (data.augment != null) {
       Names.require("augmentation", data.augment, List.of("none", "standard"));
       boolean standard = data.augment.equals("standard");
@@ -307,12 +308,7 @@ final class TrainOptions {
     ifGiven(optimisation.learningRate, builder::learningRate);
     ifGiven(optimisation.momentum, builder::momentum);
     ifGiven(optimisation.weightDecay, builder::weightDecay);
-    ifGiven(optimisation.seed, builder::seed);
-    try {
-      return builder.build();
-    } catch (IllegalArgumentException e) {
-      throw CommandException.usage("--" + e.getMessage(), e);
-    }
+    return builder;
   }
 
   /** The constant that an option names; null where it is not given. */
@@ -327,11 +323,11 @@ final class TrainOptions {
     return type.getEnumConstants()[known.indexOf(Names.require(what, given, known))];
   }
 
-  private static <T> T orElse(T value, T otherwise) {
+  static <T> T orElse(T value, T otherwise) {
     return value == null ? otherwise : value;
   }
 
-  private static <T> void ifGiven(T value, Consumer<T> setter) {
+  static <T> void ifGiven(T value, Consumer<T> setter) {
     if (value != null) {
       setter.accept(value);
     }

@@ -1,5 +1,6 @@
 package dev.rais.train;
 
+import dev.rais.data.Dataset;
 import dev.rais.sampling.ElementType;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -44,6 +45,11 @@ public record DrawCounts(int[] counts, String data) {
       throw new RunFileException(file + " is a safetensors file, but holds no counts of draws");
     }
     return new DrawCounts(ints(contents, NAME, -1), data);
+  }
+
+  /** What tells a data set from others: sizes and a checksum. */
+  public static String fingerprint(Dataset data) {
+    return Checkpoint.fingerprint(data);
   }
 
   static TensorFile.Tensor tensor(int[] values) {

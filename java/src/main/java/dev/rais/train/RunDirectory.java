@@ -230,8 +230,17 @@ public final class RunDirectory implements AutoCloseable {
   }
 
   private void write(String name, String text) {
+    writeText(directory.resolve(name), text);
+  }
+
+  /**
+   * Writes a text as a file that appears whole or not at all.
+   *
+   * @throws RunFileException if that fails
+   */
+  public static void writeText(Path file, String text) {
     byte[] bytes = text.getBytes(StandardCharsets.UTF_8);
-    WholeFile.write(directory.resolve(name), channel -> writeAll(channel, ByteBuffer.wrap(bytes)));
+    WholeFile.write(file, channel -> writeAll(channel, ByteBuffer.wrap(bytes)));
   }
 
   static void writeAll(FileChannel channel, ByteBuffer bytes) throws IOException {

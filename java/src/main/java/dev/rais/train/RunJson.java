@@ -125,7 +125,7 @@ public final class RunJson {
   }
 
   /** Indented lines, for files that people read. */
-  String document(Object value) {
+  public String document(Object value) {
     try {
       return mapper.writerWithDefaultPrettyPrinter().writeValueAsString(value) + "\n";
     } catch (JsonProcessingException e) {

@@ -128,7 +128,7 @@ public record TrainingConfig(
    *
    * @throws RunFileException naming the first value that differs
    */
-  void requireSame(TrainingConfig begun) {
+  public void requireSame(TrainingConfig begun) {
     for (RecordComponent component : TrainingConfig.class.getRecordComponents()) {
       Object mine = value(component, this);
       Object theirs = value(component, begun);

@@ -24,7 +24,8 @@ class HelpTest {
     assertEquals(0, alone.code());
     assertEquals(Cli.rais("--help").out(), alone.out());
     assertEquals("", alone.err());
-    for (String command : List.of("train", "eval", "predict", "model", "data", "doctor")) {
+    for (String command :
+        List.of("train", "compare", "eval", "predict", "model", "data", "doctor")) {
       assertTrue(alone.out().contains("\n  " + command + " "), command);
     }
   }

@@ -1,0 +1,274 @@
+package dev.rais.report;
+
+import dev.rais.train.DrawCounts;
+import dev.rais.train.Metrics;
+import dev.rais.train.RunDirectory;
+import dev.rais.train.RunFileException;
+import dev.rais.train.RunJson;
+import dev.rais.train.RunRecord;
+import dev.rais.train.Summary;
+import java.lang.reflect.RecordComponent;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.function.ToDoubleFunction;
+import java.util.stream.Collectors;
+
+/**
+ * What a comparison came to. Errors are fractions, times seconds.
+ *
+ * @param data name of the data set
+ * @param model name of the model
+ * @param backends what computed
+ * @param seeds of the runs
+ * @param target test error that speed-ups are measured at: the mean of uniform's final ones plus
+ *     0.1 point or, if that is more, one standard error. NaN without finished uniform runs
+ * @param rows one per sampler
+ */
+public record ComparisonTable(
+    String data,
+    String model,
+    List<String> backends,
+    List<Long> seeds,
+    double target,
+    List<Row> rows) {
+  /** The file in the comparison's folder. */
+  public static final String FILE = "compare.json";
+
+  private static final String REFERENCE = "uniform";
+  private static final double LEAST_MARGIN = 0.001;
+
+  /**
+   * A sampler. Means are over its finished runs.
+   *
+   * @param sampler its name, with what tells it from others of the same name
+   * @param runs number of runs
+   * @param diverged those of them whose loss was no longer finite
+   * @param epochs real epochs
+   * @param epochsEquivalent epochs equivalent
+   * @param seconds time of the training loop
+   * @param imagesPerSecond examples trained per second of training
+   * @param samplerOverhead share of the time that the sampler takes
+   * @param finalTestError test error at the end
+   * @param bestTestError least test error at any evaluation
+   * @param targetEpochs real epochs until the mean test error stays at or below the target; NaN for
+   *     never
+   * @param targetSeconds time until then
+   * @param speedUpEpochs uniform's epochs until the target over this sampler's
+   * @param speedUpTime uniform's time until the target over this sampler's
+   */
+  public record Row(
+      String sampler,
+      int runs,
+      int diverged,
+      Statistic epochs,
+      Statistic epochsEquivalent,
+      Statistic seconds,
+      Statistic imagesPerSecond,
+      Statistic samplerOverhead,
+      Statistic finalTestError,
+      Statistic bestTestError,
+      double targetEpochs,
+      double targetSeconds,
+      double speedUpEpochs,
+      double speedUpTime) {}
+
+  /** Copies the lists. */
+  public ComparisonTable {
+    backends = List.copyOf(backends);
+    seeds = List.copyOf(seeds);
+    rows = List.copyOf(rows);
+  }
+
+  /**
+   * Groups runs by what they differ in beside their seed: by sampler and, where that is not all, by
+   * the values of its options.
+   *
+   * @return runs by label, in the order of their first appearance
+   */
+  public static Map<String, List<RunRecord>> byLabel(List<RunRecord> runs) {
+    Map<String, List<RunRecord>> byLabel = new LinkedHashMap<>();
+    for (RunRecord run : runs) {
+      String sampler = run.config().sampler();
+      List<RunRecord> same =
+          runs.stream().filter(other -> other.config().sampler().equals(sampler)).toList();
+      StringBuilder label = new StringBuilder(sampler);
+      for (RecordComponent component : run.config().getClass().getRecordComponents()) {
+        String name = component.getName();
+        // The short schedule follows from the seed's run of RAIS.
+        boolean follows = sampler.equals("uniform-short") && name.equals("speedUp");
+        if (name.equals("seed") || name.equals("data") || name.equals("model") || follows) {
+          continue;
+        }
+        Object value = value(component, run);
+        if (same.stream().anyMatch(other -> !Objects.equals(value(component, other), value))) {
+          label.append(':').append(kebab(name)).append('=').append(text(value));
+        }
+      }
+      byLabel.computeIfAbsent(label.toString(), key -> new ArrayList<>()).add(run);
+    }
+    return byLabel;
+  }
+
+  private static Object value(RecordComponent component, RunRecord run) {
+    try {
+      return component.getAccessor().invoke(run.config());
+    } catch (ReflectiveOperationException e) {
+      throw new AssertionError(e);
+    }
+  }
+
+  private static String kebab(String name) {
+    return name.replaceAll("([A-Z])", "-$1").toLowerCase(java.util.Locale.ROOT);
+  }
+
+  private static String text(Object value) {
+    return value instanceof Double number
+        ? new java.math.BigDecimal(number.toString()).stripTrailingZeros().toPlainString()
+        : value.toString().toLowerCase(java.util.Locale.ROOT);
+  }
+
+  /**
+   * Checks that runs can stand in one table.
+   *
+   * @throws RunFileException naming two runs on different data or of different models, or two of
+   *     the same sampler and seed
+   */
+  public static void requireComparable(List<RunRecord> runs) {
+    RunRecord first = runs.getFirst();
+    for (RunRecord run : runs) {
+      requireEqual("the data set", run, run.config().data(), first, first.config().data());
+      requireEqual("the model", run, run.config().model(), first, first.config().model());
+      requireEqual("the data", run, fingerprint(run), first, fingerprint(first));
+    }
+    Map<String, Path> seen = new LinkedHashMap<>();
+    byLabel(runs)
+        .forEach(
+            (label, same) ->
+                same.forEach(
+                    run -> {
+                      String key = label + ", seed " + run.config().seed();
+                      Path before = seen.put(key, run.directory());
+                      if (before != null) {
+                        throw new RunFileException(
+                            "%s and %s are the same run twice (%s); leave one of them out"
+                                .formatted(before, run.directory(), key));
+                      }
+                    }));
+  }
+
+  private static void requireEqual(
+      String what, RunRecord run, String mine, RunRecord first, String others) {
+    if (mine != null && others != null && !mine.equals(others)) {
+      throw new RunFileException(
+          "%s of %s is %s, that of %s is %s; one report needs runs of the same data and model"
+              .formatted(what, first.directory(), others, run.directory(), mine));
+    }
+  }
+
+  /** What tells the data set from others; null of runs that did not record it. */
+  private static String fingerprint(RunRecord run) {
+    Path file = run.directory().resolve(RunDirectory.DRAWS);
+    return Files.exists(file) ? DrawCounts.read(file).data() : null;
+  }
+
+  /**
+   * The table of runs.
+   *
+   * @param runs by label, in the order of the rows
+   * @throws RunFileException if they cannot stand in one table
+   */
+  public static ComparisonTable of(Map<String, List<RunRecord>> runs) {
+    List<RunRecord> all = runs.values().stream().flatMap(List::stream).toList();
+    if (all.isEmpty()) {
+      throw new RunFileException("there are no runs to report");
+    }
+    requireComparable(all);
+    Set<String> backends = new LinkedHashSet<>();
+    all.forEach(run -> run.summary().ifPresent(summary -> backends.add(summary.backend())));
+    List<RunRecord> uniform = runs.getOrDefault(REFERENCE, List.of());
+    double target = target(uniform);
+    double uniformEpochs = reaches(uniform, Metrics::epochs, target);
+    double uniformSeconds = reaches(uniform, Metrics::seconds, target);
+    List<Row> rows = new ArrayList<>();
+    runs.forEach(
+        (label, same) -> {
+          double epochs = reaches(same, Metrics::epochs, target);
+          double seconds = reaches(same, Metrics::seconds, target);
+          rows.add(
+              row(label, same, epochs, seconds, uniformEpochs / epochs, uniformSeconds / seconds));
+        });
+    return new ComparisonTable(
+        all.getFirst().config().data(),
+        all.getFirst().config().model(),
+        List.copyOf(backends),
+        List.copyOf(
+            new TreeSet<>(
+                all.stream().map(run -> run.config().seed()).collect(Collectors.toSet()))),
+        target,
+        rows);
+  }
+
+  /**
+   * Writes compare.json into the comparison's folder.
+   *
+   * @throws RunFileException if that fails
+   */
+  public void write(Path directory) {
+    RunDirectory.writeText(directory.resolve(FILE), new RunJson().document(this));
+  }
+
+  private static double target(List<RunRecord> uniform) {
+    Statistic error = statistic(uniform, Summary::finalTestError);
+    double margin =
+        Double.isNaN(error.standardError())
+            ? LEAST_MARGIN
+            : Math.max(LEAST_MARGIN, error.standardError());
+    return error.mean() + margin;
+  }
+
+  /** NaN where a run diverged: the mean then never stays anywhere. */
+  private static double reaches(
+      List<RunRecord> runs, ToDoubleFunction<Metrics> moment, double target) {
+    boolean all = !runs.isEmpty() && runs.stream().allMatch(run -> run.summary().isPresent());
+    return all && !Double.isNaN(target)
+        ? Curve.of(runs, moment, Metrics::testError).reaches(target)
+        : Double.NaN;
+  }
+
+  private static Row row(
+      String label,
+      List<RunRecord> runs,
+      double targetEpochs,
+      double targetSeconds,
+      double speedUpEpochs,
+      double speedUpTime) {
+    return new Row(
+        label,
+        runs.size(),
+        (int) runs.stream().filter(run -> run.divergence().isPresent()).count(),
+        statistic(runs, Summary::epochs),
+        statistic(runs, Summary::epochsEquivalent),
+        statistic(runs, Summary::secondsTraining),
+        statistic(runs, Summary::imagesPerSecond),
+        statistic(runs, Summary::samplerOverhead),
+        statistic(runs, Summary::finalTestError),
+        statistic(runs, Summary::bestTestError),
+        targetEpochs,
+        targetSeconds,
+        speedUpEpochs,
+        speedUpTime);
+  }
+
+  private static Statistic statistic(List<RunRecord> runs, ToDoubleFunction<Summary> of) {
+    return Statistic.of(
+        runs.stream().flatMap(run -> run.summary().stream()).map(of::applyAsDouble).toList());
+  }
+}

@@ -1,0 +1,121 @@
+package dev.rais.report;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.rais.train.Metrics;
+import dev.rais.train.RunFileException;
+import dev.rais.train.RunRecord;
+import dev.rais.train.TrainingConfig;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+
+/** Means, targets and speed-ups, against numbers computed by hand. */
+class ComparisonTableTest {
+  private static ComparisonTable table(RunRecord... runs) {
+    Map<String, List<RunRecord>> byLabel = ComparisonTable.byLabel(List.of(runs));
+    return ComparisonTable.of(new LinkedHashMap<>(byLabel));
+  }
+
+  private static ComparisonTable.Row row(ComparisonTable table, String sampler) {
+    return table.rows().stream().filter(r -> r.sampler().equals(sampler)).findFirst().orElseThrow();
+  }
+
+  @Test
+  void aStatisticIsMeanAndStandardError() {
+    Statistic statistic = Statistic.of(List.of(1.0, 2.0, 6.0));
+    assertEquals(3, statistic.mean());
+    // Deviations −2, −1, 3: variance 14 / 2 = 7.
+    assertEquals(Math.sqrt(7.0 / 3), statistic.standardError(), 1e-15);
+    assertTrue(Double.isNaN(Statistic.of(List.of(4.0)).standardError()));
+    assertTrue(Double.isNaN(Statistic.of(List.of()).mean()));
+  }
+
+  @Test
+  void aCurveIsTheMeanOfTheLastEvaluations() {
+    RunRecord three = Runs.run("rais", 0, 1, 0.5, 0.3, 0.1);
+    RunRecord two = Runs.run("rais", 1, 1.5, 0.4, 0.2);
+    Curve byEpochs = Curve.of(List.of(three, two), Metrics::epochs, Metrics::testError);
+    assertEquals(List.of(1.0, 2.0, 3.0), byEpochs.x());
+    assertEquals(0.45, byEpochs.mean().get(0), 1e-12);
+    assertEquals(0.25, byEpochs.mean().get(1), 1e-12);
+    assertEquals(0.15, byEpochs.mean().get(2), 1e-12, "after its end a run counts with its end");
+    // At seconds 1, 2, 3 and at 1.5, 3: from 1.5 on both have been evaluated.
+    Curve byTime = Curve.of(List.of(three, two), Metrics::seconds, Metrics::testError);
+    assertEquals(List.of(1.5, 2.0, 3.0), byTime.x());
+    assertEquals(0.45, byTime.mean().get(0), 1e-12);
+    assertEquals(0.35, byTime.mean().get(1), 1e-12);
+    assertEquals(0.15, byTime.mean().get(2), 1e-12);
+  }
+
+  @Test
+  void aTargetIsReachedWhereTheMeanStaysBelowIt() {
+    Curve curve =
+        Curve.of(
+            List.of(Runs.run("rais", 0, 1, 0.5, 0.1, 0.3, 0.2, 0.1)),
+            Metrics::epochs,
+            Metrics::testError);
+    assertEquals(4, curve.reaches(0.2), "not 2, where it does not stay");
+    assertEquals(1, curve.reaches(0.5));
+    assertTrue(Double.isNaN(curve.reaches(0.05)), "never");
+  }
+
+  @Test
+  void speedUpsAreUniformsEpochsAndTimeOverTheSamplers() {
+    ComparisonTable table =
+        table(
+            Runs.run("uniform", 0, 2, 0.5, 0.4, 0.3, 0.2, 0.1),
+            Runs.run("rais", 0, 3, 0.4, 0.1),
+            Runs.run("infobatch", 0, 1, 0.4, 0.3, 0.2));
+    assertEquals(0.101, table.target(), 1e-12, "0.1 point above uniform's end");
+    assertEquals(5, row(table, "uniform").targetEpochs());
+    assertEquals(1, row(table, "uniform").speedUpEpochs());
+    assertEquals(2, row(table, "rais").targetEpochs());
+    assertEquals(2.5, row(table, "rais").speedUpEpochs());
+    assertEquals(10.0 / 6, row(table, "rais").speedUpTime(), 1e-12);
+    assertTrue(Double.isNaN(row(table, "infobatch").speedUpEpochs()), "never");
+    assertEquals(3, row(table, "infobatch").epochs().mean());
+    assertEquals(6, row(table, "infobatch").epochsEquivalent().mean());
+  }
+
+  @Test
+  void oneStandardErrorIsTheMarginWhereItIsLarger() {
+    ComparisonTable table = table(Runs.run("uniform", 0, 1, 0.10), Runs.run("uniform", 1, 1, 0.20));
+    assertEquals(0.15 + 0.05, table.target(), 1e-12);
+    assertEquals(0.05, row(table, "uniform").finalTestError().standardError(), 1e-12);
+    assertEquals(List.of(0L, 1L), table.seeds());
+    assertEquals(2, row(table, "uniform").runs());
+  }
+
+  @Test
+  void runsOfOneSamplerAreToldApartByTheirOptions() {
+    TrainingConfig.Builder naive = TrainingConfig.builder("data", "mlp", "naive");
+    RunRecord little = Runs.run(naive.smoothing(0.05).build(), 1, 0.3);
+    RunRecord littleAgain = Runs.run(naive.smoothing(0.05).seed(1).build(), 1, 0.3);
+    RunRecord much = Runs.run(naive.smoothing(0.5).seed(0).build(), 1, 0.3);
+    Map<String, List<RunRecord>> byLabel =
+        ComparisonTable.byLabel(
+            List.of(little, much, littleAgain, Runs.run("uniform-short", 0, 1, 0.3)));
+    assertEquals(
+        List.of("naive:smoothing=0.05", "naive:smoothing=0.5", "uniform-short"),
+        List.copyOf(byLabel.keySet()));
+    assertEquals(2, byLabel.get("naive:smoothing=0.05").size());
+  }
+
+  @Test
+  void runsThatDoNotBelongTogetherAreRefused() {
+    RunRecord mine = Runs.run("uniform", 0, 1, 0.3);
+    RunRecord otherModel =
+        Runs.run(TrainingConfig.builder("data", "lenet5", "rais").build(), 1, 0.3);
+    RunRecord otherData =
+        Runs.run(TrainingConfig.builder("elsewhere", "mlp", "rais").build(), 1, 0.3);
+    for (RunRecord other : List.of(otherModel, otherData, mine)) {
+      RunFileException e = assertThrows(RunFileException.class, () -> table(mine, other));
+      assertTrue(
+          e.getMessage().matches(".*(same data and model|the same run twice).*"), e.getMessage());
+    }
+  }
+}
