@@ -5,6 +5,8 @@ import dev.rais.data.Dataset;
 import dev.rais.report.Comparison;
 import dev.rais.report.ComparisonListener;
 import dev.rais.report.ComparisonTable;
+import dev.rais.report.ReportPage;
+import dev.rais.report.RunFolders;
 import dev.rais.report.Variant;
 import dev.rais.train.CheckpointInterval;
 import dev.rais.train.RunJson;
@@ -76,8 +78,8 @@ final class CompareCommand implements Callable<Integer> {
         names = "--out",
         paramLabel = "DIR",
         description =
-            "Required. Folder for the comparison: compare.json and, in runs/, a folder for each run"
-                + " as rais train --out writes it.")
+            "Required. Folder for the comparison: compare.json, report.html, its plots and, in"
+                + " runs/, a folder for each run as rais train --out writes it.")
     private Path out;
 
     @Option(
@@ -162,6 +164,8 @@ final class CompareCommand implements Callable<Integer> {
       }
       ComparisonTable table = ComparisonTable.of(runs.get());
       table.write(output.out);
+      ReportPage.of(runs.get(), RunFolders.classNames(runs.get()))
+          .write(output.out.resolve(ReportPage.FILE), output.out.resolve(ReportPage.PLOTS));
       if (output.json) {
         console.out().println(new RunJson().line(table));
       } else {

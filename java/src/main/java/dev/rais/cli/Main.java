@@ -88,6 +88,7 @@ public final class Main implements Callable<Integer> {
         new CommandLine(new Main())
             .addSubcommand(new TrainCommand(console))
             .addSubcommand(new CompareCommand(console))
+            .addSubcommand(new ReportCommand(console))
             .addSubcommand(new EvalCommand(console))
             .addSubcommand(new PredictCommand(console))
             .addSubcommand(new ModelCommand(console))

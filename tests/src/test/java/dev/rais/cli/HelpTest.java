@@ -25,7 +25,7 @@ class HelpTest {
     assertEquals(Cli.rais("--help").out(), alone.out());
     assertEquals("", alone.err());
     for (String command :
-        List.of("train", "compare", "eval", "predict", "model", "data", "doctor")) {
+        List.of("train", "compare", "report", "eval", "predict", "model", "data", "doctor")) {
       assertTrue(alone.out().contains("\n  " + command + " "), command);
     }
   }
