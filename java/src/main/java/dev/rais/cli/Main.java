@@ -89,6 +89,7 @@ public final class Main implements Callable<Integer> {
             .addSubcommand(new TrainCommand(console))
             .addSubcommand(new CompareCommand(console))
             .addSubcommand(new ReportCommand(console))
+            .addSubcommand(new InspectCommand(console))
             .addSubcommand(new EvalCommand(console))
             .addSubcommand(new PredictCommand(console))
             .addSubcommand(new ModelCommand(console))

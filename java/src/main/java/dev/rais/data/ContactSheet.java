@@ -77,7 +77,8 @@ public final class ContactSheet {
     return chosen;
   }
 
-  private static void draw(
+  /** Draws an image, each of its pixels as a square of {@code scale} pixels, onto a sheet. */
+  public static void draw(
       ImageSet train, int index, int scale, BufferedImage sheet, int top, int left) {
     byte[] pixels = train.image(index);
     int channels = train.channels();

@@ -27,8 +27,8 @@ import org.knowm.xchart.style.markers.SeriesMarkers;
 
 /** The plots of a report; one that nothing is known for is left out. */
 final class Plots {
-  private static final int WIDTH = 540;
-  private static final int HEIGHT = 380;
+  private static final int WIDTH = 480;
+  private static final int HEIGHT = 350;
   private static final int FONT = 13;
   private static final int BAND_ALPHA = 50;
 

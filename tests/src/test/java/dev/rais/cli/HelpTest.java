@@ -25,7 +25,9 @@ class HelpTest {
     assertEquals(Cli.rais("--help").out(), alone.out());
     assertEquals("", alone.err());
     for (String command :
-        List.of("train", "compare", "report", "eval", "predict", "model", "data", "doctor")) {
+        List.of(
+            "train", "compare", "report", "inspect", "eval", "predict", "model", "data",
+            "doctor")) {
       assertTrue(alone.out().contains("\n  " + command + " "), command);
     }
   }

@@ -71,9 +71,9 @@ class ReportPageTest {
     for (Plot plot : report.plots()) {
       assertFalse(plot.svg().contains("<!DOCTYPE"), "nothing to fetch");
       Document svg = parse(plot.svg());
-      assertEquals("0 0 540 380", svg.getDocumentElement().getAttribute("viewBox"));
+      assertEquals("0 0 480 350", svg.getDocumentElement().getAttribute("viewBox"));
       BufferedImage png = ImageIO.read(new ByteArrayInputStream(plot.png()));
-      assertTrue(png.getWidth() >= 1000, plot.name() + " is " + png.getWidth() + " wide");
+      assertTrue(png.getWidth() >= 900, plot.name() + " is " + png.getWidth() + " wide");
     }
     report.write(folder.resolve("report.html"), folder.resolve("plots"));
     assertEquals(report.html(), Files.readString(folder.resolve("report.html")));
