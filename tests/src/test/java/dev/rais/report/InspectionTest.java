@@ -86,7 +86,7 @@ class InspectionTest {
     Set<Integer> planted = new HashSet<>();
     Dataset data = plant(sample, planted, 7);
     try (Backend backend = Backends.open("cpu", 2, warning -> {})) {
-      RunRecord run = train(backend, data, "mlp", "rais", 8);
+      RunRecord run = train(backend, data, "lenet5", "rais", 8);
       Inspection inspection = Inspection.of(backend, run, data);
       List<Inspection.Example> most = inspection.mostShare();
       assertEquals(Math.ceil(0.02 * data.train().count()), most.size());
