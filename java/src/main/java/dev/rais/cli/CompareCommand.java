@@ -119,6 +119,9 @@ final class CompareCommand implements Callable<Integer> {
   @ArgGroup(validate = false, heading = "Output:%n")
   private OutputGroup output = new OutputGroup();
 
+  @ArgGroup(validate = false, heading = "Watching:%n")
+  private WatchOptions watching = new WatchOptions();
+
   @ArgGroup(validate = false, heading = "Machine:%n")
   private BackendOptions backendOptions = new BackendOptions();
 
@@ -141,6 +144,7 @@ final class CompareCommand implements Callable<Integer> {
           "--seeds must be from 1 to %d, not %d".formatted(MOST_SEEDS, compared.seeds));
     }
     backendOptions.check();
+    watching.check();
     options.checkNames();
     CheckpointInterval interval = interval();
     // Named after the option until the data is loaded: a folder's data set has a name of its own.
@@ -151,11 +155,13 @@ final class CompareCommand implements Callable<Integer> {
       comparison.check(data);
     }
     try (Backend backend = backendOptions.open(console);
-        EndRequest end = new EndRequest()) {
+        EndRequest end = new EndRequest();
+        WatchOptions.Watch watch = watching.open(console, data.classNames(), false)) {
       ComparisonListener progress =
           output.quiet ? new ComparisonListener() {} : new ComparisonProgress(console);
+      ComparisonListener listener = ComparisonListener.all(List.of(progress, watch.listener()));
       Optional<Map<String, List<RunRecord>>> runs =
-          comparison.run(backend, data, interval, output.force, progress, end::isRequested);
+          comparison.run(backend, data, interval, output.force, listener, end::isRequested);
       if (runs.isEmpty()) {
         console
             .err()

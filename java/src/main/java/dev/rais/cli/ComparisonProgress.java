@@ -50,7 +50,7 @@ final class ComparisonProgress implements ComparisonListener {
   }
 
   @Override
-  public void begun(PlannedRun run, long iteration) {
+  public void begun(PlannedRun run, long iteration, List<Metrics> history) {
     row(run);
     if (console.live()) {
       redraw();

@@ -4,6 +4,8 @@ import dev.rais.backend.Backend;
 import dev.rais.data.Dataset;
 import dev.rais.nn.Model;
 import dev.rais.nn.Shape;
+import dev.rais.report.ComparisonListener;
+import dev.rais.report.PlannedRun;
 import dev.rais.train.Checkpoint;
 import dev.rais.train.CheckpointInterval;
 import dev.rais.train.Checkpoints;
@@ -13,6 +15,7 @@ import dev.rais.train.ModelFile;
 import dev.rais.train.RunDirectory;
 import dev.rais.train.RunJson;
 import dev.rais.train.RunMemory;
+import dev.rais.train.RunRecord;
 import dev.rais.train.Samplers;
 import dev.rais.train.Summary;
 import dev.rais.train.Trainer;
@@ -22,6 +25,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
@@ -145,6 +149,9 @@ final class TrainCommand implements Callable<Integer> {
   @ArgGroup(validate = false, heading = "Output:%n")
   private OutputGroup output = new OutputGroup();
 
+  @ArgGroup(validate = false, heading = "Watching:%n")
+  private WatchOptions watching = new WatchOptions();
+
   @ArgGroup(validate = false, heading = "Machine:%n")
   private BackendOptions backendOptions = new BackendOptions();
 
@@ -160,6 +167,7 @@ final class TrainCommand implements Callable<Integer> {
   @Override
   public Integer call() {
     backendOptions.check();
+    watching.check();
     if (output.resume != null) {
       return resume();
     }
@@ -282,8 +290,16 @@ final class TrainCommand implements Callable<Integer> {
           console.err().println("goes on at iteration " + Texts.count(from.iteration()));
         }
         Summary summary;
-        try {
-          summary = run(trainer, run, config, interval, end);
+        try (WatchOptions.Watch watch = watching.open(console, dataset.classNames(), true)) {
+          Watched watched =
+              new Watched(
+                  watch.listener(),
+                  new PlannedRun(
+                      config.sampler(), config, output.out == null ? Path.of("") : output.out),
+                  from == null ? List.of() : from.history());
+          watched.begun(from == null ? 0 : from.iteration());
+          summary = run(trainer, run, watched, interval, end);
+          watched.over(summary);
         } catch (DivergedException e) {
           throw CommandException.failed(
               e.getMessage()
@@ -321,15 +337,47 @@ final class TrainCommand implements Callable<Integer> {
         : RunDirectory.resume(output.out, from);
   }
 
+  /** Passes on what happens to a run to those who watch it. */
+  private static final class Watched {
+    private final ComparisonListener listener;
+    private final PlannedRun run;
+    private final List<Metrics> history;
+
+    Watched(ComparisonListener listener, PlannedRun run, List<Metrics> history) {
+      this.listener = listener;
+      this.run = run;
+      this.history = new ArrayList<>(history);
+    }
+
+    void begun(long iteration) {
+      listener.begun(run, iteration, history);
+    }
+
+    void evaluated(Metrics metrics) {
+      history.add(metrics);
+      listener.evaluated(run, metrics);
+    }
+
+    /** Does nothing for a run that was told to end. */
+    void over(Summary summary) {
+      if (summary != null) {
+        listener.over(
+            run,
+            new RunRecord(
+                run.directory(), run.config(), history, Optional.of(summary), Optional.empty()));
+      }
+    }
+  }
+
   /** The run's summary, or null if the process was told to end before. */
   private Summary run(
       Trainer trainer,
       RunDirectory run,
-      TrainingConfig config,
+      Watched watched,
       CheckpointInterval interval,
       EndRequest end) {
     try (TrainingProgress progress =
-        output.quiet ? null : new TrainingProgress(console, config.epochs())) {
+        output.quiet ? null : new TrainingProgress(console, watched.run.config().epochs())) {
       TrainingListener listener =
           new TrainingListener() {
             @Override
@@ -344,6 +392,7 @@ final class TrainCommand implements Callable<Integer> {
               if (run != null) {
                 run.add(metrics);
               }
+              watched.evaluated(metrics);
               if (progress != null) {
                 progress.evaluated(metrics);
               }

@@ -400,7 +400,10 @@ public final class Comparison {
         files = opened;
         checkpoints = new Checkpoints(run.directory(), interval, 1, listener::note);
         checkpoints.startAt(trainer);
-        listener.begun(run, from.map(Checkpoint::iteration).orElse(0L));
+        listener.begun(
+            run,
+            from.map(Checkpoint::iteration).orElse(0L),
+            from.map(Checkpoint::history).orElse(List.of()));
       }
 
       /** Trains for a while; gives the run if it is then over. */

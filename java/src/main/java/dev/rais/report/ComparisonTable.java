@@ -182,15 +182,14 @@ public record ComparisonTable(
   /**
    * The table of runs.
    *
-   * @param runs by label, in the order of the rows
-   * @throws RunFileException if they cannot stand in one table
+   * @param runs by label, in the order of the rows; those that {@link #requireComparable} lets pass
+   * @throws RunFileException if there are none
    */
   public static ComparisonTable of(Map<String, List<RunRecord>> runs) {
     List<RunRecord> all = runs.values().stream().flatMap(List::stream).toList();
     if (all.isEmpty()) {
       throw new RunFileException("there are no runs to report");
     }
-    requireComparable(all);
     Set<String> backends = new LinkedHashSet<>();
     all.forEach(run -> run.summary().ifPresent(summary -> backends.add(summary.backend())));
     List<RunRecord> uniform = runs.getOrDefault(REFERENCE, List.of());

@@ -12,8 +12,11 @@ import java.nio.file.Path;
  */
 public record PlannedRun(String label, TrainingConfig config, Path directory) {
   static PlannedRun of(Path runs, String label, TrainingConfig config) {
+    return new PlannedRun(label, config, runs.resolve(folderName(label, config.seed())));
+  }
+
+  static String folderName(String label, long seed) {
     // ":" is no character of file names everywhere.
-    String folder = label.replace(':', '+') + "-seed" + config.seed();
-    return new PlannedRun(label, config, runs.resolve(folder));
+    return label.replace(':', '+') + "-seed" + seed;
   }
 }

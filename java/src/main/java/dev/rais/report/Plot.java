@@ -17,9 +17,9 @@ import org.knowm.xchart.internal.chartpart.Chart;
  * @param section heading it belongs under
  * @param title what it shows
  * @param svg as SVG
- * @param png as PNG, at twice the size
+ * @param chart what it is drawn from
  */
-public record Plot(String name, String section, String title, String svg, byte[] png) {
+public record Plot(String name, String section, String title, String svg, Chart<?, ?> chart) {
   private static final int PNG_DPI = 144;
 
   static Plot of(String name, String section, Chart<?, ?> chart) {
@@ -32,7 +32,7 @@ public record Plot(String name, String section, String title, String svg, byte[]
           section,
           chart.getTitle(),
           tidy(svg.toString(StandardCharsets.UTF_8), chart.getWidth(), chart.getHeight()),
-          png(chart));
+          chart);
     } catch (IOException e) {
       throw new IllegalStateException("the plot %s cannot be drawn: %s".formatted(name, e), e);
     } catch (NullPointerException | InternalError | NoClassDefFoundError e) {
@@ -59,7 +59,20 @@ public record Plot(String name, String section, String title, String svg, byte[]
     return "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n" + open + body;
   }
 
-  private static byte[] png(Chart<?, ?> chart) throws IOException {
+  /**
+   * As PNG, at twice the size.
+   *
+   * @throws RunFileException if the temporary file that it takes cannot be written
+   */
+  public byte[] png() {
+    try {
+      return drawn();
+    } catch (IOException e) {
+      throw new RunFileException("cannot draw %s: %s".formatted(name, e), e);
+    }
+  }
+
+  private byte[] drawn() throws IOException {
     Path file = Files.createTempFile("rais-plot", ".png");
     try {
       BitmapEncoder.saveBitmapWithDPI(
@@ -79,7 +92,7 @@ public record Plot(String name, String section, String title, String svg, byte[]
     try {
       Files.createDirectories(folder);
       Files.writeString(folder.resolve(name + ".svg"), svg);
-      Files.write(folder.resolve(name + ".png"), png);
+      Files.write(folder.resolve(name + ".png"), png());
     } catch (IOException e) {
       throw new RunFileException("cannot write plots to %s: %s".formatted(folder, e), e);
     }

@@ -61,9 +61,9 @@ public final class ReportPage {
   /**
    * Makes a report.
    *
-   * @param runs by label, in order; all on the same data and of one model
+   * @param runs by label, in order; those that {@link ComparisonTable#requireComparable} lets pass
    * @param classNames names of the classes, as far as they are known
-   * @throws RunFileException if the runs do not belong together
+   * @throws RunFileException if there are none
    */
   public static Report of(Map<String, List<RunRecord>> runs, List<String> classNames) {
     return of(runs, classNames, "");

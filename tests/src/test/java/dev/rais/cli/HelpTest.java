@@ -91,6 +91,8 @@ class HelpTest {
             "--threads=",
             "--out=",
             "--eval-every=",
+            "--report=",
+            "--tensorboard=",
             "--oracle-every=",
             "--gain-max=",
             "--async",

@@ -113,7 +113,10 @@ class ComparisonTableTest {
     RunRecord otherData =
         Runs.run(TrainingConfig.builder("elsewhere", "mlp", "rais").build(), 1, 0.3);
     for (RunRecord other : List.of(otherModel, otherData, mine)) {
-      RunFileException e = assertThrows(RunFileException.class, () -> table(mine, other));
+      RunFileException e =
+          assertThrows(
+              RunFileException.class,
+              () -> ComparisonTable.requireComparable(List.of(mine, other)));
       assertTrue(
           e.getMessage().matches(".*(same data and model|the same run twice).*"), e.getMessage());
     }
