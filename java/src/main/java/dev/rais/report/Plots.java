@@ -395,7 +395,7 @@ final class Plots {
     styler.setLegendBackgroundColor(new Color(255, 255, 255, 200));
     styler.setLegendPadding(4);
     styler.setLocale(Locale.ROOT);
-    styler.setDecimalPattern("0.######");
+    styler.setDecimalPattern("0.####");
     styler.setToolTipsEnabled(false);
   }
 }

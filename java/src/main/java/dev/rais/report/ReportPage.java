@@ -1,5 +1,6 @@
 package dev.rais.report;
 
+import dev.rais.train.Metrics;
 import dev.rais.train.RunDirectory;
 import dev.rais.train.RunFileException;
 import dev.rais.train.RunRecord;
@@ -88,6 +89,7 @@ public final class ReportPage {
     page.append("<style>\n").append(STYLE).append("</style>\n</head>\n<body>\n<main>\n");
     page.append("<h1>").append(escape(title)).append("</h1>\n");
     table(page, table);
+    underWay(page, runs);
     String section = "";
     for (Plot plot : plots) {
       if (!plot.section().equals(section)) {
@@ -163,6 +165,43 @@ public final class ReportPage {
                   + " point or, if that is more, one standard error. Bands in the plots are one"
                   + " standard error over the seeds.</p>\n",
               100 * table.target()));
+    }
+  }
+
+  /** Where runs stand that are not over; nothing if all are. */
+  private static void underWay(StringBuilder page, Map<String, List<RunRecord>> runs) {
+    StringBuilder rows = new StringBuilder();
+    runs.forEach(
+        (label, same) -> {
+          for (RunRecord run : same) {
+            if (!run.isOver() && !run.metrics().isEmpty()) {
+              Metrics now = run.metrics().getLast();
+              rows.append("<tr>");
+              cell(rows, label);
+              cell(rows, Long.toString(run.config().seed()));
+              cell(rows, format("%.2f", now.epochs()));
+              cell(rows, format("%.2f of %s", now.epochsEquivalent(), run.config().epochs()));
+              cell(rows, format("%.4f", now.trainLoss()));
+              cell(rows, format("%.2f %%", 100 * now.testError()));
+              cell(rows, format("%.2f", now.gainRatio()));
+              rows.append("</tr>\n");
+            }
+          }
+        });
+    if (!rows.isEmpty()) {
+      page.append("<h2>Under way</h2>\n<div class=\"scroll\"><table>\n<tr>");
+      for (String head :
+          List.of(
+              "sampler",
+              "seed",
+              "epochs",
+              "epochs equivalent",
+              "training loss",
+              "test error",
+              "gain ratio")) {
+        page.append("<th>").append(head).append("</th>");
+      }
+      page.append("</tr>\n").append(rows).append("</table></div>\n");
     }
   }
 

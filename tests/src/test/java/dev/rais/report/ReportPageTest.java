@@ -157,6 +157,10 @@ class ReportPageTest {
     RunRecord empty =
         new RunRecord(
             whole.directory(), whole.config(), List.of(), Optional.empty(), Optional.empty());
+    String page = ReportPage.of(Map.of("uniform", List.of(begun)), List.of()).html();
+    assertTrue(page.contains("<h2>Under way</h2>"), "where it stands");
+    assertFalse(
+        ReportPage.of(Map.of("uniform", List.of(whole)), List.of()).html().contains("Under way"));
     ReportPage.Report one = ReportPage.of(Map.of("uniform", List.of(begun)), List.of());
     assertTrue(one.plots().stream().anyMatch(plot -> plot.name().equals("test-error-epochs")));
     assertTrue(ReportPage.of(Map.of("uniform", List.of(empty)), List.of()).plots().isEmpty());
