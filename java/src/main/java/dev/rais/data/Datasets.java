@@ -47,6 +47,12 @@ public final class Datasets {
       return DatasetFile.read(imported.get());
     }
     Optional<KnownDataset> known = find(nameOrDirectory);
+    int mark = DerivedDataset.mark(nameOrDirectory);
+    if (known.isEmpty() && mark > 0 && directory(nameOrDirectory).isEmpty()) {
+      return DerivedDataset.derive(
+          load(nameOrDirectory.substring(0, mark), dataDir, locations),
+          nameOrDirectory.substring(mark + 1));
+    }
     if (known.isEmpty()) {
       return loadDirectory(
           directory(nameOrDirectory)
@@ -111,6 +117,12 @@ public final class Datasets {
       throw new DataException("cannot read %s".formatted(e.getMessage()), e);
     }
     return stamp.toString();
+  }
+
+  /** The name of the data set that a derived one is made of; any other name as it is. */
+  public static String baseName(String name) {
+    int mark = DerivedDataset.mark(name);
+    return mark > 0 ? baseName(name.substring(0, mark)) : name;
   }
 
   /**
