@@ -55,6 +55,7 @@ class ReadmeTest {
             "docs/dependencies.md",
             "docs/samplers.md",
             "docs/compare.md",
+            "docs/experiments/README.md",
             "docs/data.md",
             "docs/extending.md")) {
       Matcher links = Pattern.compile("]\\(([^)#:]+)(#[^)]*)?\\)").matcher(read(page));

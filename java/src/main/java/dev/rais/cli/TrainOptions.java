@@ -4,6 +4,7 @@ import dev.rais.data.Dataset;
 import dev.rais.nn.BatchNormWeights;
 import dev.rais.nn.Models;
 import dev.rais.nn.Schedule;
+import dev.rais.sampling.Ablation;
 import dev.rais.sampling.DrawMode;
 import dev.rais.train.TrainingConfig;
 import java.nio.file.Path;
@@ -113,6 +114,16 @@ final class TrainOptions {
             "Let RAIS draw uniformly while importance sampling does not pay; --no-caution keeps it"
                 + " on (default: --caution).")
     private Boolean caution;
+
+    @Option(
+        names = "--ablate",
+        paramLabel = "PART",
+        description =
+            "Leave out a part of RAIS, for experiments: a feature (no-mean, no-class-mean, no-last,"
+                + " no-previous, no-average, no-never-seen), the allowance for errors (k-zero,"
+                + " k-half, k-twice), the scaling of the rate (fixed-rate), the last layer in the"
+                + " gain ratio (logit-gain) (default: none).")
+    private String ablation;
 
     @Option(
         names = "--class-balance",
@@ -296,6 +307,9 @@ final class TrainOptions {
     ifGiven(sampling.smoothing, builder::smoothing);
     ifGiven(sampling.oracleEvery, builder::oracleEvery);
     ifGiven(sampling.caution, builder::caution);
+    if (sampling.ablation != null) {
+      builder.ablation(Names.require("ablation", sampling.ablation, Ablation.ids()));
+    }
     ifGiven(others.presample, builder::presample);
     ifGiven(others.selectionPressure, builder::selectionPressure);
     ifGiven(others.beta, builder::beta);

@@ -48,6 +48,7 @@ public record Variant(String sampler, Map<String, String> options) {
     all.put("anneal", (to, value) -> to.anneal(number(value)));
     all.put("scale", (to, value) -> to.scale(number(value)));
     all.put("batch-norm", (to, value) -> to.batchNorm(choice(BatchNormWeights.class, value)));
+    all.put("ablate", TrainingConfig.Builder::ablation);
     return all;
   }
 

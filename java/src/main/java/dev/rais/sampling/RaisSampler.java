@@ -233,7 +233,9 @@ public final class RaisSampler extends AbstractSampler {
       deferred = 0;
     } else {
       FrozenMeans now = means.freeze();
-      refresh = Refresh.of(now, history.meanFeatures(means, now), result.set());
+      refresh =
+          Refresh.of(
+              now, history.meanFeatures(means, now), result.set(), options.ablation().scale());
       floored += build(refresh, distribution);
     }
     values = refresh.values(history, means.labels(), population);
@@ -265,6 +267,9 @@ public final class RaisSampler extends AbstractSampler {
     boolean[] used = new boolean[FEATURES];
     Arrays.fill(used, true);
     used[NEVER_SEEN] = unseen;
+    if (options.ablation().feature() >= 0) {
+      used[options.ablation().feature()] = false;
+    }
     FrozenMeans now = means.freeze();
     int roundSize = inRounds() ? Round.size(options.roundFraction(), population.active(), m) : 0;
     start(
@@ -289,7 +294,8 @@ public final class RaisSampler extends AbstractSampler {
     if (inputs.roundSize() == 0) {
       return new Preparation.Result(set, null, 0, null);
     }
-    Refresh next = Refresh.of(inputs.means(), inputs.meanFeatures(), set);
+    Refresh next =
+        Refresh.of(inputs.means(), inputs.meanFeatures(), set, options.ablation().scale());
     long raised = build(next, spare);
     Round made = Round.generate(spare, seed, inputs.round(), inputs.roundSize());
     return new Preparation.Result(set, next, raised, made);
@@ -317,7 +323,11 @@ public final class RaisSampler extends AbstractSampler {
       }
     }
     double ratio = gain.observe(batch, observation);
-    advance(ratio, ratio);
+    if (options.ablation() == Ablation.FIXED_RATE) {
+      advance(ratio, 1, 1);
+    } else {
+      advance(ratio, ratio);
+    }
     if (refresh != null && !inRounds()) {
       updateLeaves(batch);
     }
@@ -545,7 +555,7 @@ public final class RaisSampler extends AbstractSampler {
     refresh = null;
     round = Round.none(distribution);
     if (state.has("refresh.c")) {
-      refresh = Refresh.load(state, classes);
+      refresh = Refresh.load(state, classes, options.ablation().scale());
       values = refresh.values(history, means.labels(), population);
       distribution.load(state, "rais.");
       round = Round.load(state, "rais.", distribution);

@@ -23,7 +23,14 @@ record Refresh(
   private static final double FLOOR = 0.001;
 
   static Refresh of(FrozenMeans means, double[] meanFeatures, UncertaintySet set) {
-    double errorScale = set.errorScale(meanFeatures);
+    return of(means, meanFeatures, set, 1);
+  }
+
+  /**
+   * @param scale what k is multiplied by: 1 but in experiments
+   */
+  static Refresh of(FrozenMeans means, double[] meanFeatures, UncertaintySet set, double scale) {
+    double errorScale = scale * set.errorScale(meanFeatures);
     // v is linear in the features, so its mean is the value of the mean features.
     double meanValue = set.robustValue(meanFeatures, errorScale);
     boolean allZero = !(meanValue > 0);
@@ -44,13 +51,14 @@ record Refresh(
     state.put("refresh.hStar", set.hStar());
   }
 
-  static Refresh load(SamplerState state, int classes) {
+  static Refresh load(SamplerState state, int classes, double scale) {
     return of(
         FrozenMeans.load(state, "refresh.means", classes),
         state.doubles("refresh.meanFeatures", FEATURES),
         new UncertaintySet(
             state.doubles("refresh.c", FEATURES),
             state.doubles("refresh.dHat", FEATURES),
-            state.doubles("refresh.hStar", 1)[0]));
+            state.doubles("refresh.hStar", 1)[0]),
+        scale);
   }
 }

@@ -13,6 +13,7 @@ import com.fasterxml.jackson.databind.module.SimpleModule;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.rais.nn.BatchNormWeights;
 import dev.rais.nn.Schedule;
+import dev.rais.sampling.Ablation;
 import dev.rais.sampling.DrawMode;
 import java.io.IOException;
 import java.util.Locale;
@@ -101,11 +102,8 @@ public final class RunJson {
    */
   public <T> T read(String json, Class<T> type) {
     try {
-      if (type == Metrics.class
-          && mapper.readTree(json) instanceof ObjectNode line
-          && !line.has("draws")) {
-        // Lines of runs that recorded no draws are read too.
-        return mapper.treeToValue(line.putNull("draws"), type);
+      if (mapper.readTree(json) instanceof ObjectNode object && complete(object, type)) {
+        return mapper.treeToValue(object, type);
       }
       return Objects.requireNonNull(mapper.readValue(json, type), "null");
     } catch (JsonProcessingException | NullPointerException e) {
@@ -113,6 +111,19 @@ public final class RunJson {
       throw new IllegalArgumentException(
           "no %s: %s".formatted(type.getSimpleName(), reason.lines().findFirst().orElse("")), e);
     }
+  }
+
+  /** Adds what files of earlier versions lack; says whether there was anything to add. */
+  private static boolean complete(ObjectNode object, Class<?> type) {
+    if (type == Metrics.class && !object.has("draws")) {
+      object.putNull("draws");
+      return true;
+    }
+    if (type == TrainingConfig.class && !object.has("ablation")) {
+      object.put("ablation", Ablation.NONE.id());
+      return true;
+    }
+    return false;
   }
 
   /** One line, without its end. */

@@ -1,5 +1,6 @@
 package dev.rais.train;
 
+import dev.rais.sampling.Ablation;
 import dev.rais.sampling.AdaScaleSampler;
 import dev.rais.sampling.ClassWeights;
 import dev.rais.sampling.DrawMode;
@@ -70,7 +71,8 @@ public final class Samplers {
                 .withRoundFraction(config.roundFraction())
                 .withGainMax(config.gainMax())
                 .withAsync(config.async())
-                .withCaution(config.caution());
+                .withCaution(config.caution())
+                .withAblation(Ablation.of(config.ablation()));
         yield new RaisSampler(labels, classes, weights, seed, options);
       }
       case "naive" ->

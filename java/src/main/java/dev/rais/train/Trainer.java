@@ -17,6 +17,7 @@ import dev.rais.nn.Parameter;
 import dev.rais.nn.Shape;
 import dev.rais.random.FeistelPermutation;
 import dev.rais.random.Streams;
+import dev.rais.sampling.Ablation;
 import dev.rais.sampling.ImportanceSampler;
 import dev.rais.sampling.Minibatch;
 import dev.rais.sampling.Observation;
@@ -467,8 +468,17 @@ public final class Trainer implements AutoCloseable {
     for (int j = 0; j < moments.length; j++) {
       moments[j] = deltas[j] * deltas[j] * (moments[j] + 1);
     }
+    boolean logits = config.ablation().equals(Ablation.LOGIT_GAIN.id());
+    List<Parameter> measured = network.finalParameters();
+    if (logits) {
+      // The bias, whose gradient for one example is that of its logits.
+      measured = List.of(measured.getLast());
+      for (int j = 0; j < moments.length; j++) {
+        moments[j] = deltas[j] * deltas[j];
+      }
+    }
     double batchNorm = 0;
-    for (Parameter parameter : network.finalParameters()) {
+    for (Parameter parameter : measured) {
       batchNorm += backend.squaredNorm(parameter.gradient());
     }
     return new Observation(scores, moments, batchNorm);

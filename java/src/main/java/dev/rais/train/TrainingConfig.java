@@ -3,6 +3,7 @@ package dev.rais.train;
 import dev.rais.backend.Augmentation;
 import dev.rais.nn.BatchNormWeights;
 import dev.rais.nn.Schedule;
+import dev.rais.sampling.Ablation;
 import dev.rais.sampling.AdaScaleSampler;
 import dev.rais.sampling.DrawMode;
 import dev.rais.sampling.InfoBatchSampler;
@@ -46,6 +47,7 @@ import java.lang.reflect.RecordComponent;
  * @param flip whether half of the training images are mirrored
  * @param cutout S: side of the square that is blanked in training images, 0 for none
  * @param batchNorm how batch norms count weighted examples
+ * @param ablation part of RAIS that is left out for an experiment: one of {@link Ablation#ids()}
  */
 public record TrainingConfig(
     String data,
@@ -77,7 +79,8 @@ public record TrainingConfig(
     int padding,
     boolean flip,
     int cutout,
-    BatchNormWeights batchNorm) {
+    BatchNormWeights batchNorm,
+    String ablation) {
 
   /** Checks every range; the message names the option and its value. */
   public TrainingConfig {
@@ -114,6 +117,14 @@ public record TrainingConfig(
         "class-balance goes with the samplers " + String.join(", ", Samplers.weightedNames()),
         sampler);
     require(padding >= 0 && padding <= 65_535, "padding must be from 0 to 65535", padding);
+    require(
+        Ablation.ids().contains(ablation),
+        "ablate must be one of " + String.join(", ", Ablation.ids()),
+        ablation);
+    require(
+        ablation.equals(Ablation.NONE.id()) || sampler.equals("rais"),
+        "ablate goes with the sampler rais",
+        sampler);
     require(cutout >= 0 && cutout <= 65_535, "cutout must be from 0 to 65535", cutout);
   }
 
@@ -204,6 +215,7 @@ public record TrainingConfig(
     private boolean flip;
     private int cutout;
     private BatchNormWeights batchNorm = BatchNormWeights.WEIGHTED;
+    private String ablation = Ablation.NONE.id();
 
     private Builder(String data, String model, String sampler) {
       this.data = data;
@@ -244,6 +256,7 @@ public record TrainingConfig(
       flip = from.flip();
       cutout = from.cutout();
       batchNorm = from.batchNorm();
+      ablation = from.ablation();
     }
 
     /** Sets the name of the data set. */
@@ -426,6 +439,12 @@ public record TrainingConfig(
       return this;
     }
 
+    /** Sets the part of RAIS that is left out. */
+    public Builder ablation(String value) {
+      ablation = value;
+      return this;
+    }
+
     /**
      * The finished configuration.
      *
@@ -462,7 +481,8 @@ public record TrainingConfig(
           padding,
           flip,
           cutout,
-          batchNorm);
+          batchNorm,
+          ablation);
     }
   }
 }

@@ -98,6 +98,7 @@ class HelpTest {
             "--async",
             "--[no-]caution",
             "--class-balance",
+            "--ablate=",
             "--presample=",
             "--selection-pressure=",
             "--beta=",

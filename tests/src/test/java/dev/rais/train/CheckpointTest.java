@@ -174,6 +174,14 @@ class CheckpointTest {
   }
 
   @Test
+  void ablationsResumeToo() {
+    for (String ablation : List.of("no-last", "k-half", "fixed-rate", "logit-gain")) {
+      TrainingConfig config = config("rais").ablation(ablation).epochs(5).build();
+      interrupted(config, 31, 66).assertSame(whole(config), ablation);
+    }
+  }
+
+  @Test
   void augmentedImagesResumeToo() {
     for (String sampler : List.of("rais", "uniform", "uniform-iid")) {
       TrainingConfig config = config(sampler).padding(2).flip(true).cutout(5).epochs(5).build();
