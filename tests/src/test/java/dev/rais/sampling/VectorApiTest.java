@@ -84,7 +84,10 @@ class VectorApiTest extends RandomTest {
     for (int nodes : new int[] {1, 2, 3, 255, 256}) {
       float[] leaves = new float[4096];
       for (int i = 0; i < leaves.length; i++) {
-        leaves[i] = random.nextInt(5) == 0 ? 0 : (float) Math.exp(20 * random.nextGaussian());
+        leaves[i] =
+            random.nextInt(5) == 0
+                ? 0
+                : (float) Math.min(Math.exp(20 * random.nextGaussian()), Float.MAX_VALUE);
       }
       double[] expected = new double[256];
       double[] found = new double[256];
