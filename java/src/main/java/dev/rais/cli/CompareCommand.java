@@ -146,7 +146,7 @@ final class CompareCommand implements Callable<Integer> {
     backendOptions.check();
     watching.check();
     options.checkNames();
-    CheckpointInterval interval = interval();
+    CheckpointInterval interval = TrainOptions.checkpointInterval(output.checkpointEvery);
     // Named after the option until the data is loaded: a folder's data set has a name of its own.
     comparison(options.dataName());
     Dataset data = options.load(options.dataName());
@@ -195,16 +195,6 @@ final class CompareCommand implements Callable<Integer> {
           });
     } catch (IllegalArgumentException e) {
       throw CommandException.usage("--samplers: " + e.getMessage(), e);
-    }
-  }
-
-  private CheckpointInterval interval() {
-    try {
-      return output.checkpointEvery == null
-          ? CheckpointInterval.DEFAULT
-          : CheckpointInterval.parse(output.checkpointEvery);
-    } catch (IllegalArgumentException e) {
-      throw CommandException.usage("--" + e.getMessage(), e);
     }
   }
 }

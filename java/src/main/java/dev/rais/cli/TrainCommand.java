@@ -3,7 +3,6 @@ package dev.rais.cli;
 import dev.rais.backend.Backend;
 import dev.rais.data.Dataset;
 import dev.rais.nn.Model;
-import dev.rais.nn.Shape;
 import dev.rais.report.ComparisonListener;
 import dev.rais.report.PlannedRun;
 import dev.rais.train.Checkpoint;
@@ -126,8 +125,6 @@ final class TrainCommand implements Callable<Integer> {
   }
 
   private static final class SamplerGroup {
-    private static final String DEFAULT = "rais";
-
     @Option(
         names = "--sampler",
         paramLabel = "NAME",
@@ -228,7 +225,7 @@ final class TrainCommand implements Callable<Integer> {
   }
 
   private TrainingConfig.Builder defaults(String dataName) {
-    return options.defaults(dataName, TrainOptions.orElse(chosen.sampler, SamplerGroup.DEFAULT));
+    return options.defaults(dataName, TrainOptions.orElse(chosen.sampler, Samplers.RAIS));
   }
 
   private TrainingConfig config(TrainingConfig.Builder builder) {
@@ -249,13 +246,7 @@ final class TrainCommand implements Callable<Integer> {
       throw CommandException.usage(
           "--keep-checkpoints must be at least 1, not " + output.keepCheckpoints);
     }
-    try {
-      return output.checkpointEvery == null
-          ? CheckpointInterval.DEFAULT
-          : CheckpointInterval.parse(output.checkpointEvery);
-    } catch (IllegalArgumentException e) {
-      throw CommandException.usage("--" + e.getMessage(), e);
-    }
+    return TrainOptions.checkpointInterval(output.checkpointEvery);
   }
 
   private static void requireBatch(TrainingConfig config, Dataset dataset) {
@@ -284,7 +275,7 @@ final class TrainCommand implements Callable<Integer> {
       }
       try (EndRequest end = new EndRequest();
           RunDirectory run = runDirectory(config, from)) {
-        ModelFile.Description description = description(dataset, config);
+        ModelFile.Description description = ModelFile.Description.of(config, dataset);
         announce(backend, dataset, config, trainer.network().model());
         if (from != null && !output.quiet) {
           console.err().println("goes on at iteration " + Texts.count(from.iteration()));
@@ -429,18 +420,6 @@ final class TrainCommand implements Callable<Integer> {
         checkpoints.stepped(trainer);
       }
     }
-  }
-
-  private static ModelFile.Description description(Dataset dataset, TrainingConfig config) {
-    Shape input =
-        new Shape(dataset.train().height(), dataset.train().width(), dataset.train().channels());
-    return new ModelFile.Description(
-        config.model(),
-        input,
-        dataset.classNames(),
-        dataset.normalization(),
-        dataset.name(),
-        config.sampler());
   }
 
   private void announce(Backend backend, Dataset dataset, TrainingConfig config, Model model) {

@@ -6,6 +6,7 @@ import dev.rais.nn.Models;
 import dev.rais.nn.Schedule;
 import dev.rais.sampling.Ablation;
 import dev.rais.sampling.DrawMode;
+import dev.rais.train.CheckpointInterval;
 import dev.rais.train.TrainingConfig;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -335,6 +336,15 @@ final class TrainOptions {
             .map(value -> value.name().toLowerCase(Locale.ROOT))
             .toList();
     return type.getEnumConstants()[known.indexOf(Names.require(what, given, known))];
+  }
+
+  /** How often runs are saved; a value that makes no sense is wrong usage. */
+  static CheckpointInterval checkpointInterval(String given) {
+    try {
+      return given == null ? CheckpointInterval.DEFAULT : CheckpointInterval.parse(given);
+    } catch (IllegalArgumentException e) {
+      throw CommandException.usage("--" + e.getMessage(), e);
+    }
   }
 
   static <T> T orElse(T value, T otherwise) {

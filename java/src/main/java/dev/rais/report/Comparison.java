@@ -2,7 +2,6 @@ package dev.rais.report;
 
 import dev.rais.backend.Backend;
 import dev.rais.data.Dataset;
-import dev.rais.nn.Shape;
 import dev.rais.train.Checkpoint;
 import dev.rais.train.CheckpointInterval;
 import dev.rais.train.Checkpoints;
@@ -13,13 +12,13 @@ import dev.rais.train.ModelFile;
 import dev.rais.train.RunDirectory;
 import dev.rais.train.RunFileException;
 import dev.rais.train.RunRecord;
+import dev.rais.train.Samplers;
 import dev.rais.train.Trainer;
 import dev.rais.train.TrainingConfig;
 import dev.rais.train.TrainingListener;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -40,10 +39,6 @@ import java.util.function.BooleanSupplier;
 public final class Comparison {
   /** The folder of the runs. */
   public static final String RUNS = "runs";
-
-  private static final String REFERENCE = "uniform";
-  private static final String RAIS = "rais";
-  private static final String SHORT = "uniform-short";
 
   private static final long TURN_NANOS = 1_000_000_000;
 
@@ -84,23 +79,26 @@ public final class Comparison {
    */
   private static List<Variant> complete(List<Variant> asked) {
     List<Variant> all = new ArrayList<>();
-    all.add(Variant.of(REFERENCE));
+    all.add(Variant.of(Samplers.UNIFORM));
     for (Variant variant : asked) {
       boolean plain = variant.options().isEmpty();
-      if (plain && (variant.sampler().equals(REFERENCE) || variant.sampler().equals(SHORT))) {
+      if (plain
+          && (variant.sampler().equals(Samplers.UNIFORM)
+              || variant.sampler().equals(Samplers.UNIFORM_SHORT))) {
         continue;
       }
-      if (variant.sampler().equals(SHORT)) {
+      if (variant.sampler().equals(Samplers.UNIFORM_SHORT)) {
         throw new IllegalArgumentException(
-            "%s takes no options here: its schedule is that of RAIS".formatted(SHORT));
+            "%s takes no options here: its schedule is that of RAIS"
+                .formatted(Samplers.UNIFORM_SHORT));
       }
       if (all.contains(variant)) {
         throw new IllegalArgumentException("\"%s\" is listed twice".formatted(variant.label()));
       }
       all.add(variant);
     }
-    if (all.stream().noneMatch(variant -> variant.sampler().equals(RAIS))) {
-      all.add(1, Variant.of(RAIS));
+    if (all.stream().noneMatch(variant -> variant.sampler().equals(Samplers.RAIS))) {
+      all.add(1, Variant.of(Samplers.RAIS));
     }
     return List.copyOf(all);
   }
@@ -108,7 +106,7 @@ public final class Comparison {
   /** The labels of all that is compared, in the order of tables. */
   public List<String> labels() {
     List<String> labels = new ArrayList<>(variants.stream().map(Variant::label).toList());
-    labels.add(1, SHORT);
+    labels.add(1, Samplers.UNIFORM_SHORT);
     return labels;
   }
 
@@ -125,17 +123,17 @@ public final class Comparison {
   /** The first variant of RAIS gives the length. */
   private String raisLabel() {
     return variants.stream()
-        .filter(variant -> variant.sampler().equals(RAIS))
+        .filter(variant -> variant.sampler().equals(Samplers.RAIS))
         .findFirst()
         .orElseThrow()
         .label();
   }
 
   private PlannedRun shortened(long seed, RunRecord rais, int n) {
-    TrainingConfig plain = configuration.of(SHORT).seed(seed).build();
+    TrainingConfig plain = configuration.of(Samplers.UNIFORM_SHORT).seed(seed).build();
     long steps = rais.summary().orElseThrow().iterations();
     double speedUp = Math.clamp((double) plain.scheduleLength(n) / steps, 1, 100);
-    return PlannedRun.of(runs, SHORT, plain.toBuilder().speedUp(speedUp).build());
+    return PlannedRun.of(runs, Samplers.UNIFORM_SHORT, plain.toBuilder().speedUp(speedUp).build());
   }
 
   /**
@@ -302,7 +300,8 @@ public final class Comparison {
         begin(shortened(seed, record, data.train().count()));
       } else {
         listener.note(
-            "seed %d: %s diverged, so there is no %s".formatted(seed, run.label(), SHORT));
+            "seed %d: %s diverged, so there is no %s"
+                .formatted(seed, run.label(), Samplers.UNIFORM_SHORT));
       }
     }
 
@@ -345,9 +344,9 @@ public final class Comparison {
     @Override
     public void close() {
       RuntimeException failure = null;
-      for (Iterator<Turns> each = underWay.iterator(); each.hasNext(); ) {
+      for (Turns turns : underWay) {
         try {
-          each.next().close();
+          turns.close();
         } catch (RuntimeException e) {
           if (failure == null) {
             failure = e;
@@ -421,23 +420,11 @@ public final class Comparison {
             checkpoints.stepped(trainer);
             return null;
           }
-          files.finish(trainer, description());
+          files.finish(trainer, ModelFile.Description.of(run.config(), data));
         } catch (DivergedException e) {
-          files.saveLastGood(trainer, description(), e);
+          files.saveLastGood(trainer, ModelFile.Description.of(run.config(), data), e);
         }
         return RunRecord.read(run.directory());
-      }
-
-      private ModelFile.Description description() {
-        Shape input =
-            new Shape(data.train().height(), data.train().width(), data.train().channels());
-        return new ModelFile.Description(
-            run.config().model(),
-            input,
-            data.classNames(),
-            data.normalization(),
-            data.name(),
-            run.config().sampler());
       }
 
       void save() {

@@ -6,6 +6,7 @@ import dev.rais.train.RunDirectory;
 import dev.rais.train.RunFileException;
 import dev.rais.train.RunJson;
 import dev.rais.train.RunRecord;
+import dev.rais.train.Samplers;
 import dev.rais.train.Summary;
 import java.lang.reflect.RecordComponent;
 import java.nio.file.Files;
@@ -42,7 +43,6 @@ public record ComparisonTable(
   /** The file in the comparison's folder. */
   public static final String FILE = "compare.json";
 
-  private static final String REFERENCE = "uniform";
   private static final double LEAST_MARGIN = 0.001;
 
   /**
@@ -103,7 +103,7 @@ public record ComparisonTable(
       for (RecordComponent component : run.config().getClass().getRecordComponents()) {
         String name = component.getName();
         // The short schedule follows from the seed's run of RAIS.
-        boolean follows = sampler.equals("uniform-short") && name.equals("speedUp");
+        boolean follows = sampler.equals(Samplers.UNIFORM_SHORT) && name.equals("speedUp");
         if (name.equals("seed") || name.equals("data") || name.equals("model") || follows) {
           continue;
         }
@@ -192,7 +192,7 @@ public record ComparisonTable(
     }
     Set<String> backends = new LinkedHashSet<>();
     all.forEach(run -> run.summary().ifPresent(summary -> backends.add(summary.backend())));
-    List<RunRecord> uniform = runs.getOrDefault(REFERENCE, List.of());
+    List<RunRecord> uniform = runs.getOrDefault(Samplers.UNIFORM, List.of());
     double target = target(uniform);
     double uniformEpochs = reaches(uniform, Metrics::epochs, target);
     double uniformSeconds = reaches(uniform, Metrics::seconds, target);

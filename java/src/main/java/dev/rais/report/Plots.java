@@ -3,6 +3,7 @@ package dev.rais.report;
 import dev.rais.train.Draws;
 import dev.rais.train.Metrics;
 import dev.rais.train.RunRecord;
+import dev.rais.train.Samplers;
 import java.awt.BasicStroke;
 import java.awt.Color;
 import java.awt.Font;
@@ -220,7 +221,7 @@ final class Plots {
   }
 
   private static BasicStroke stroke(String label) {
-    return label.startsWith("uniform-short")
+    return label.startsWith(Samplers.UNIFORM_SHORT)
         ? new BasicStroke(2, BasicStroke.CAP_BUTT, BasicStroke.JOIN_ROUND, 1, DASHES, 0)
         : new BasicStroke(2, BasicStroke.CAP_ROUND, BasicStroke.JOIN_ROUND);
   }

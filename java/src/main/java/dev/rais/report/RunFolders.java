@@ -4,6 +4,7 @@ import dev.rais.train.ModelFile;
 import dev.rais.train.RunDirectory;
 import dev.rais.train.RunFileException;
 import dev.rais.train.RunRecord;
+import dev.rais.train.Samplers;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -15,8 +16,6 @@ import java.util.stream.Stream;
 
 /** Finds and reads runs in folders. */
 public final class RunFolders {
-  private static final String REFERENCE = "uniform";
-
   private RunFolders() {}
 
   /**
@@ -39,7 +38,7 @@ public final class RunFolders {
     ComparisonTable.requireComparable(runs);
     Map<String, List<RunRecord>> byLabel = ComparisonTable.byLabel(runs);
     Map<String, List<RunRecord>> ordered = new LinkedHashMap<>();
-    for (String first : List.of(REFERENCE, REFERENCE + "-short")) {
+    for (String first : List.of(Samplers.UNIFORM, Samplers.UNIFORM_SHORT)) {
       if (byLabel.containsKey(first)) {
         ordered.put(first, byLabel.get(first));
       }

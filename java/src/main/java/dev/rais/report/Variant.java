@@ -37,7 +37,7 @@ public record Variant(String sampler, Map<String, String> options) {
     all.put("round-fraction", (to, value) -> to.roundFraction(number(value)));
     all.put("gain-max", (to, value) -> to.gainMax(number(value)));
     all.put("smoothing", (to, value) -> to.smoothing(number(value)));
-    all.put("oracle-every", (to, value) -> to.oracleEvery((int) number(value)));
+    all.put("oracle-every", (to, value) -> to.oracleEvery(whole(value)));
     all.put("async", (to, value) -> to.async(truth(value)));
     all.put("caution", (to, value) -> to.caution(truth(value)));
     all.put("class-balance", (to, value) -> to.classBalance(truth(value)));
@@ -120,6 +120,14 @@ public record Variant(String sampler, Map<String, String> options) {
       return Double.parseDouble(value);
     } catch (NumberFormatException e) {
       throw new IllegalArgumentException("expected a number", e);
+    }
+  }
+
+  private static int whole(String value) {
+    try {
+      return Integer.parseInt(value);
+    } catch (NumberFormatException e) {
+      throw new IllegalArgumentException("expected a whole number", e);
     }
   }
 

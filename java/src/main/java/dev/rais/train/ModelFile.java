@@ -5,6 +5,8 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.rais.backend.Backend;
 import dev.rais.data.DataException;
+import dev.rais.data.Dataset;
+import dev.rais.data.ImageSet;
 import dev.rais.data.Normalization;
 import dev.rais.nn.Model;
 import dev.rais.nn.Models;
@@ -63,6 +65,18 @@ public final class ModelFile {
     /** Copies the names. */
     public Description {
       classNames = List.copyOf(classNames);
+    }
+
+    /** Of what a run trains. */
+    public static Description of(TrainingConfig config, Dataset data) {
+      ImageSet images = data.train();
+      return new Description(
+          config.model(),
+          new Shape(images.height(), images.width(), images.channels()),
+          data.classNames(),
+          data.normalization(),
+          data.name(),
+          config.sampler());
     }
   }
 

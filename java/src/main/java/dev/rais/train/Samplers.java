@@ -18,11 +18,20 @@ import java.util.List;
 
 /** The samplers that can be named in a configuration. */
 public final class Samplers {
+  /** Shuffled epochs: what others are compared with. */
+  public static final String UNIFORM = "uniform";
+
+  /** The same with a shortened schedule. */
+  public static final String UNIFORM_SHORT = "uniform-short";
+
+  /** The method of this library. */
+  public static final String RAIS = "rais";
+
   private static final List<String> NAMES =
       List.of(
-          "uniform",
+          UNIFORM,
           "uniform-iid",
-          "rais",
+          RAIS,
           "naive",
           "oracle",
           "presample",
@@ -30,10 +39,10 @@ public final class Samplers {
           "selective-backprop",
           "infobatch",
           "adascale",
-          "uniform-short");
+          UNIFORM_SHORT);
 
   private static final List<String> WEIGHTED =
-      List.of("uniform", "uniform-iid", "rais", "naive", "oracle", "uniform-short");
+      List.of(UNIFORM, "uniform-iid", RAIS, "naive", "oracle", UNIFORM_SHORT);
 
   private Samplers() {}
 
@@ -60,11 +69,10 @@ public final class Samplers {
     long length = config.scheduleLength(n);
     float[] weights = config.classBalance() ? ClassWeights.balanced(labels, classes) : null;
     return switch (config.sampler()) {
-      case "uniform" -> new UniformSampler(n, weights, seed, DrawMode.ROUNDS, 1);
+      case UNIFORM -> new UniformSampler(n, weights, seed, DrawMode.ROUNDS, 1);
       case "uniform-iid" -> new UniformSampler(n, weights, seed, DrawMode.IID, 1);
-      case "uniform-short" ->
-          new UniformSampler(n, weights, seed, DrawMode.ROUNDS, config.speedUp());
-      case "rais" -> {
+      case UNIFORM_SHORT -> new UniformSampler(n, weights, seed, DrawMode.ROUNDS, config.speedUp());
+      case RAIS -> {
         RaisOptions options =
             RaisOptions.defaults()
                 .withDraw(config.draw())

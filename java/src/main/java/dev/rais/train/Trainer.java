@@ -86,6 +86,12 @@ public final class Trainer implements AutoCloseable {
   /** Made when a sampler first asks for forward passes. */
   private Evaluator scorer;
 
+  /** Whether the gain ratio is that of the final bias, whose gradient is that of the logits. */
+  private final boolean gainOfBiasAlone;
+
+  /** What the gain ratio is measured on. */
+  private final List<Parameter> gainParameters;
+
   /** [n] how often each example was trained on. */
   private final int[] draws;
 
@@ -163,6 +169,9 @@ public final class Trainer implements AutoCloseable {
     correctness = backend.allocate(DType.UINT8, m);
     hiddenSquaredNorms = backend.allocate(DType.FLOAT32, m);
     trainLossExamples = trainLossExamples(n);
+    gainOfBiasAlone = config.ablation().equals(Ablation.LOGIT_GAIN.id());
+    List<Parameter> last = network.finalParameters();
+    gainParameters = gainOfBiasAlone ? List.of(last.getLast()) : last;
     draws = new int[n];
     allTest = Evaluator.all(data.test().count());
     batchLabels = new int[m];
@@ -466,19 +475,10 @@ public final class Trainer implements AutoCloseable {
     float[] deltas = sampler.score() == ScoreKind.GRADIENT_NORM ? scores : norms.toFloats();
     float[] moments = hiddenSquaredNorms.toFloats();
     for (int j = 0; j < moments.length; j++) {
-      moments[j] = deltas[j] * deltas[j] * (moments[j] + 1);
-    }
-    boolean logits = config.ablation().equals(Ablation.LOGIT_GAIN.id());
-    List<Parameter> measured = network.finalParameters();
-    if (logits) {
-      // The bias, whose gradient for one example is that of its logits.
-      measured = List.of(measured.getLast());
-      for (int j = 0; j < moments.length; j++) {
-        moments[j] = deltas[j] * deltas[j];
-      }
+      moments[j] = deltas[j] * deltas[j] * (gainOfBiasAlone ? 1 : moments[j] + 1);
     }
     double batchNorm = 0;
-    for (Parameter parameter : measured) {
+    for (Parameter parameter : gainParameters) {
       batchNorm += backend.squaredNorm(parameter.gradient());
     }
     return new Observation(scores, moments, batchNorm);

@@ -122,7 +122,7 @@ public record TrainingConfig(
         "ablate must be one of " + String.join(", ", Ablation.ids()),
         ablation);
     require(
-        ablation.equals(Ablation.NONE.id()) || sampler.equals("rais"),
+        ablation.equals(Ablation.NONE.id()) || sampler.equals(Samplers.RAIS),
         "ablate goes with the sampler rais",
         sampler);
     require(cutout >= 0 && cutout <= 65_535, "cutout must be from 0 to 65535", cutout);
@@ -224,7 +224,7 @@ public record TrainingConfig(
       // A rate of 0.05 cripples LeNet-5; the perceptron takes it, and batch norm takes more.
       learningRate = model.equals("mlp") ? 0.05 : model.startsWith("resnet") ? 0.1 : 0.01;
       // The baselines draw as their sources do.
-      draw = sampler.equals("rais") ? DrawMode.ROUNDS : DrawMode.IID;
+      draw = sampler.equals(Samplers.RAIS) ? DrawMode.ROUNDS : DrawMode.IID;
     }
 
     private Builder(TrainingConfig from) {

@@ -21,9 +21,6 @@ final class LongLossRows implements LossLayer.Chunk {
 
   private static final int PARTS = 8;
 
-  /** Most elements of several rows. */
-  static final int CHUNK = PARTS * LANES;
-
   /** No class outside of the five that rank first matters. */
   private static final int TOP = 5;
 
@@ -31,7 +28,6 @@ final class LongLossRows implements LossLayer.Chunk {
   private static final int LEAST_FINITE = key(Float.floatToRawIntBits(-Float.MAX_VALUE));
 
   private final LossLayer layer;
-  private final GradientStage stage;
   private final MemorySegment logits;
   private final int classes;
 
@@ -64,9 +60,8 @@ final class LongLossRows implements LossLayer.Chunk {
   private final float[] labelLogit;
   private final float[] labelGradient;
 
-  LongLossRows(LossLayer layer, GradientStage stage) {
+  LongLossRows(LossLayer layer) {
     this.layer = layer;
-    this.stage = stage;
     logits = layer.logits;
     classes = layer.classes;
     lanes = Math.ceilDiv(classes, Math.max(PARTS, Math.ceilDiv(classes, LANES)));
@@ -114,10 +109,10 @@ final class LongLossRows implements LossLayer.Chunk {
         finish(first + j, j);
       }
     }
-    if (stage != null) {
+    if (layer.wantsGradients()) {
       for (int part = 0; part < parts; part++) {
         multiply(t[part], ofLanes, sums, count);
-        store(rows, part);
+        store(first, rows, part);
       }
     }
   }
@@ -174,10 +169,7 @@ final class LongLossRows implements LossLayer.Chunk {
     boolean finite = Float.isFinite(z) && largestKey <= LARGEST_FINITE && leastKey >= LEAST_FINITE;
     float largest = value(largestKey);
     if (!finite || !(largest - value(leastKey) <= VectorExp.RANGE)) {
-      float[] gradients = layer.careful(row, label);
-      if (stage != null) {
-        stage.put(j, 0, gradients, 0, classes);
-      }
+      layer.careful(row, label);
       labelPart[j] = -1;
       return;
     }
@@ -259,14 +251,14 @@ final class LongLossRows implements LossLayer.Chunk {
   }
 
   /** The sums are no longer needed, so their array holds the part's gradients. */
-  private void store(int rows, int part) {
+  private void store(int first, int rows, int part) {
     int length = length(part);
     for (int j = 0; j < rows; j++) {
       if (labelPart[j] >= 0) {
         if (labelPart[j] == part) {
           sums[labelLane[j]] = labelGradient[j];
         }
-        stage.put(j, part * lanes, sums, j * lanes, length);
+        layer.setGradients(first + j, part * lanes, sums, j * lanes, length);
       }
     }
   }

@@ -29,7 +29,7 @@ import java.lang.foreign.MemorySegment;
  */
 final class LossLayer implements Workers.Body {
   /** From this many classes on, cutting a row into parts costs less than it saves. */
-  private static final int LONG_ROW = 256;
+  private static final int LONG_ROW = 128;
 
   /** Below this many classes, what a row costs by itself outweighs its vectors. */
   private static final int LEAST_FOR_VECTORS = 64;
@@ -42,7 +42,7 @@ final class LossLayer implements Workers.Body {
   private final float scale;
   private final MemorySegment losses;
   private final MemorySegment norms;
-  private final MemorySegment gradients;
+  final MemorySegment gradients;
   private final MemorySegment correctness;
 
   LossLayer(
@@ -73,7 +73,7 @@ final class LossLayer implements Workers.Body {
     /** How many rows it takes at most. */
     int capacity();
 
-    /** Computes rows; their gradients go to {@link GradientStage}, if they are wanted. */
+    /** Computes rows. */
     void run(int first, int rows);
   }
 
@@ -83,21 +83,9 @@ final class LossLayer implements Workers.Body {
       runWithVectors(from, to);
       return;
     }
-    GradientStage stage =
-        gradients == null
-            ? null
-            : new GradientStage(workers.scratch(), gradients, classes, from, to);
-    Chunk chunk =
-        classes < LONG_ROW ? new ShortLossRows(this, stage) : new LongLossRows(this, stage);
+    Chunk chunk = classes < LONG_ROW ? new ShortLossRows(this) : new LongLossRows(this);
     for (int first = from; first < to; first += chunk.capacity()) {
-      int rows = Math.min(chunk.capacity(), to - first);
-      chunk.run(first, rows);
-      if (stage != null) {
-        stage.finished(rows);
-      }
-    }
-    if (stage != null) {
-      stage.flush();
+      chunk.run(first, Math.min(chunk.capacity(), to - first));
     }
   }
 
@@ -109,7 +97,7 @@ final class LossLayer implements Workers.Body {
   /** Only where {@link VectorLoops} are used. */
   void runWithVectors(int from, int to) {
     try (Arena arena = Arena.ofConfined()) {
-      new VectorLossRows(this, gradients, arena).run(from, to);
+      new VectorLossRows(this, arena).run(from, to);
     }
   }
 
@@ -165,8 +153,20 @@ final class LossLayer implements Workers.Body {
     return scale * (double) (weights == null ? 1f : weights.getAtIndex(JAVA_FLOAT, row));
   }
 
-  /** Does a whole row but for its gradients, which it returns; the next row may overwrite them. */
-  float[] careful(int row, int label) {
+  boolean wantsGradients() {
+    return gradients != null;
+  }
+
+  /**
+   * Writes {@code count} gradients, from a row's class {@code k} on: of several rows at once, too.
+   */
+  void setGradients(int row, int k, float[] values, int from, int count) {
+    long at = ((long) row * classes + k) * Float.BYTES;
+    MemorySegment.copy(values, from, gradients, JAVA_FLOAT, at, count);
+  }
+
+  /** Does a whole row; its logits may be overwritten by its gradients. */
+  void careful(int row, int label) {
     float[] values = workers.scratch().array(Scratch.Use.SUMS, classes);
     long at = (long) row * classes * Float.BYTES;
     MemorySegment.copy(logits, JAVA_FLOAT, at, values, 0, classes);
@@ -174,6 +174,8 @@ final class LossLayer implements Workers.Body {
     losses.setAtIndex(JAVA_FLOAT, row, result.loss());
     norms.setAtIndex(JAVA_FLOAT, row, result.norm());
     setCorrectness(row, result.flags());
-    return values;
+    if (wantsGradients()) {
+      setGradients(row, 0, values, 0, classes);
+    }
   }
 }

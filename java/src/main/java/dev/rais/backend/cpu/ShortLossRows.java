@@ -16,7 +16,6 @@ final class ShortLossRows implements LossLayer.Chunk {
   private static final int ELEMENTS = 2048;
 
   private final LossLayer layer;
-  private final GradientStage stage;
   private final int classes;
   private final int capacity;
 
@@ -40,9 +39,8 @@ final class ShortLossRows implements LossLayer.Chunk {
   private final float[] labelGradients;
   private boolean complete;
 
-  ShortLossRows(LossLayer layer, GradientStage stage) {
+  ShortLossRows(LossLayer layer) {
     this.layer = layer;
-    this.stage = stage;
     classes = layer.classes;
     capacity = ELEMENTS / classes;
     Scratch scratch = layer.workers.scratch();
@@ -77,9 +75,9 @@ final class ShortLossRows implements LossLayer.Chunk {
         finish(first + j, j);
       }
     }
-    if (stage != null) {
+    if (layer.wantsGradients()) {
       multiply(count);
-      store(rows);
+      store(first, rows);
     }
   }
 
@@ -114,10 +112,7 @@ final class ShortLossRows implements LossLayer.Chunk {
     }
     defect += 0 * largest + 0 * least;
     if (defect != 0 || !(largest - least <= VectorExp.RANGE)) {
-      float[] gradients = layer.careful(row, label);
-      if (stage != null) {
-        stage.put(j, 0, gradients, 0, classes);
-      }
+      layer.careful(row, label);
       labels[j] = -1;
       complete = false;
       return;
@@ -164,19 +159,19 @@ final class ShortLossRows implements LossLayer.Chunk {
     }
   }
 
-  private void store(int rows) {
+  private void store(int first, int rows) {
     for (int j = 0; j < rows; j++) {
       if (labels[j] >= 0) {
         product[j * classes + labels[j]] = labelGradients[j];
       }
     }
     if (complete) {
-      stage.put(0, 0, product, 0, rows * classes);
+      layer.setGradients(first, 0, product, 0, rows * classes);
       return;
     }
     for (int j = 0; j < rows; j++) {
       if (labels[j] >= 0) {
-        stage.put(j, 0, product, j * classes, classes);
+        layer.setGradients(first + j, 0, product, j * classes, classes);
       }
     }
   }

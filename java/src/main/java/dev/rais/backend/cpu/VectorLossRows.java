@@ -75,12 +75,12 @@ final class VectorLossRows {
   /** Classes behind the whole vectors, if the label is not among them. */
   private int rest;
 
-  VectorLossRows(LossLayer layer, MemorySegment gradients, Arena arena) {
+  VectorLossRows(LossLayer layer, Arena arena) {
     this.odd = arena.allocate(ODD, ALIGNMENT);
     this.oddT = arena.allocate(ODD, ALIGNMENT);
     this.layer = layer;
     this.logits = layer.logits;
-    this.gradients = gradients;
+    this.gradients = layer.gradients;
     this.classes = layer.classes;
   }
 
@@ -107,11 +107,8 @@ final class VectorLossRows {
     float largest = largest(odd, 0, 2 * LANES);
     largest = Math.max(largest, largest(logits, at(0), labelled));
     largest = Math.max(largest, largest(logits, at(after), classes - rest - after));
-    if (!(largest > NOTHING && largest < Float.POSITIVE_INFINITY) || !(0 * z == 0 && z > NOTHING)) {
-      float[] values = layer.careful(row, label);
-      if (gradients != null) {
-        MemorySegment.copy(values, 0, gradients, JAVA_FLOAT, start, classes);
-      }
+    if (!(largest > NOTHING && z > NOTHING && z < Float.POSITIVE_INFINITY)) {
+      layer.careful(row, label);
       return;
     }
     layer.setCorrectness(row, CarefulLossRow.flags(z > largest ? 0 : ahead(z)));

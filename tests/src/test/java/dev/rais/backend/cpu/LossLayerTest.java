@@ -79,13 +79,13 @@ class LossLayerTest extends RandomTest {
   }
 
   @ParameterizedTest
-  @ValueSource(ints = {2, 3, 10, 64, 100, 256, 1000, 20_000})
+  @ValueSource(ints = {2, 3, 10, 64, 100, 128, 1000, 20_000})
   void aRowDoesNotDependOnThreadsOrNeighbours(int classes) {
     rowsStandAlone(classes);
   }
 
   @ParameterizedTest
-  @ValueSource(ints = {64, 100, 256, 1000, 20_000})
+  @ValueSource(ints = {64, 127, 128, 1000, 20_000})
   void norDoesItWithoutVectors(int classes) {
     System.setProperty(VECTORS, "false");
     rowsStandAlone(classes);

@@ -88,11 +88,11 @@ class CudaBackendsTest {
                 "description",
                 "cuDNN 9.14.0",
                 "file",
-                java.nio.file.Path.of("/opt/libcudnn.so.9")));
+                java.nio.file.Path.of("libcudnn.so.9")));
     CudaBackends.checkCuda(dnn, 13_000);
     var e = assertThrows(CudaUnavailableException.class, () -> CudaBackends.checkCuda(dnn, 12_040));
     assertEquals(
-        "cuDNN 9.14.0 at /opt/libcudnn.so.9 is for CUDA 13, but the driver supports CUDA 12.4;"
+        "cuDNN 9.14.0 at libcudnn.so.9 is for CUDA 13, but the driver supports CUDA 12.4;"
             + " install the one for CUDA 12, or a newer driver",
         e.getMessage());
   }
