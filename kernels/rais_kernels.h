@@ -798,10 +798,14 @@ RAIS_API int32_t rais_batch_norm_forward_running(
  * beta                        as for forward, or null. With RAIS_FUSION_RELU: if it is given, y > 0
  *                             is found out from x, which takes less time than reading y
  * y                           what forward gave; nullable with RAIS_FUSION_NONE, or where beta
- * takes its place dy                          as x mean, inverse_deviation     what forward gave dx
- * as x; may be the same memory as dy; nullable dgamma, dbeta               [channels] dresidual as
- * x; null unless RAIS_FUSION_ADD_RELU; may be the same memory as dy, but not as dx workspace as for
- * forward, which may have the same one
+ *                             takes its place
+ * dy                          as x
+ * mean, inverse_deviation     what forward gave
+ * dx                          as x; may be the same memory as dy; nullable
+ * dgamma, dbeta               [channels]
+ * dresidual                   as x; null unless RAIS_FUSION_ADD_RELU; may be the same memory as dy,
+ *                             but not as dx
+ * workspace                   as for forward, which may have the same one
  */
 RAIS_API int32_t rais_batch_norm_backward(rais_stream stream, int32_t batch, int32_t positions,
                                           int32_t channels, int32_t dtype, int32_t fusion,

@@ -114,10 +114,11 @@ public abstract class BatchNorm implements AutoCloseable {
    * </pre>
    *
    * @param x as in {@link #forward}
-   * @param y what it left there; not read without a rectifier, and may then be null
+   * @param y what it left there with {@link Fusion#ADD_RELU}; else not read, and may be null
    * @param dy gradient of y
    * @param exampleWeights as in {@link #forward}
    * @param gamma as in {@link #forward}
+   * @param beta as in {@link #forward}
    * @param mean what it left there
    * @param inverseDeviation what it left there
    * @param dx output, or null where it is not wanted; may be the same buffer as dy
@@ -132,6 +133,7 @@ public abstract class BatchNorm implements AutoCloseable {
       Buffer dy,
       Buffer exampleWeights,
       Buffer gamma,
+      Buffer beta,
       Buffer mean,
       Buffer inverseDeviation,
       Buffer dx,
@@ -144,6 +146,7 @@ public abstract class BatchNorm implements AutoCloseable {
     whole(op, "dy", dy);
     Shapes.requireOrNull(op, "example weights", exampleWeights, FLOAT32, shape.batch());
     perChannel(op, "gamma", gamma);
+    perChannel(op, "beta", beta);
     perChannel(op, "mean", mean);
     perChannel(op, "inverse deviation", inverseDeviation);
     Shapes.requireOrNull(op, "dx", dx, FLOAT32, shape.count());
@@ -151,14 +154,26 @@ public abstract class BatchNorm implements AutoCloseable {
     perChannel(op, "dbeta", dbeta);
     residual(op, "dresidual", dresidual);
     doBackward(
-        x, y, dy, exampleWeights, gamma, mean, inverseDeviation, dx, dgamma, dbeta, dresidual);
+        x,
+        y,
+        dy,
+        exampleWeights,
+        gamma,
+        beta,
+        mean,
+        inverseDeviation,
+        dx,
+        dgamma,
+        dbeta,
+        dresidual);
   }
 
   /**
    * The same for {@link #forwardRunning}, where statistics are constants and every example has a
    * gradient of its own: dx = γ / √(runningVariance + ε) · δ.
    *
-   * @param y what forwardRunning left there; not read without a rectifier, and may then be null
+   * @param y what forwardRunning left there with {@link Fusion#ADD_RELU}; else not read, and may be
+   *     null
    * @param dx output, or null where it is not wanted; may be the same buffer as dy
    * @param dresidual output with {@link Fusion#ADD_RELU}, else null; may be the same buffer as dy,
    *     but not as dx
@@ -170,6 +185,7 @@ public abstract class BatchNorm implements AutoCloseable {
       Buffer y,
       Buffer dy,
       Buffer gamma,
+      Buffer beta,
       Buffer runningMean,
       Buffer runningVariance,
       Buffer dx,
@@ -180,12 +196,14 @@ public abstract class BatchNorm implements AutoCloseable {
     output(op, y);
     whole(op, "dy", dy);
     perChannel(op, "gamma", gamma);
+    perChannel(op, "beta", beta);
     perChannel(op, "running mean", runningMean);
     perChannel(op, "running variance", runningVariance);
     Shapes.requireOrNull(op, "dx", dx, FLOAT32, shape.count());
     residual(op, "dresidual", dresidual);
     Shapes.require(op, "squared norms", squaredNorms, FLOAT32, shape.batch());
-    doBackwardRunning(x, y, dy, gamma, runningMean, runningVariance, dx, dresidual, squaredNorms);
+    doBackwardRunning(
+        x, y, dy, gamma, beta, runningMean, runningVariance, dx, dresidual, squaredNorms);
   }
 
   private void whole(String op, String operand, Buffer buffer) {
@@ -202,10 +220,10 @@ public abstract class BatchNorm implements AutoCloseable {
   }
 
   private void output(String op, Buffer y) {
-    if (shape.fusion() == Fusion.NONE) {
-      Shapes.requireOrNull(op, "y", y, FLOAT32, shape.count());
-    } else {
+    if (shape.fusion() == Fusion.ADD_RELU) {
       whole(op, "y", y);
+    } else {
+      Shapes.requireOrNull(op, "y", y, FLOAT32, shape.count());
     }
   }
 
@@ -240,6 +258,7 @@ public abstract class BatchNorm implements AutoCloseable {
       Buffer dy,
       Buffer exampleWeights,
       Buffer gamma,
+      Buffer beta,
       Buffer mean,
       Buffer inverseDeviation,
       Buffer dx,
@@ -253,6 +272,7 @@ public abstract class BatchNorm implements AutoCloseable {
       Buffer y,
       Buffer dy,
       Buffer gamma,
+      Buffer beta,
       Buffer runningMean,
       Buffer runningVariance,
       Buffer dx,

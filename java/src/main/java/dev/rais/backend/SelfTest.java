@@ -173,7 +173,7 @@ final class SelfTest {
       Buffer dGamma = floats(backend, all, 16, 0);
       Buffer dBeta = floats(backend, all, 16, 0);
       bn.backward(
-          y, normed, dNormed, weights, gamma, mean, deviation, dNormed, dGamma, dBeta, null);
+          y, null, dNormed, weights, gamma, gamma, mean, deviation, dNormed, dGamma, dBeta, null);
       add(results, others, "batch norm backward", dNormed);
       Buffer dW = floats(backend, all, convolution.weightCount(), 0);
       Buffer dX = floats(backend, all, convolution.inputCount(), 0);

@@ -57,8 +57,9 @@ public record BatchNorm2d(Fusion fusion, float epsilon, float momentum) implemen
 
   @Override
   public MemoryUse memory() {
-    // The rectifier's mask is where the output is above 0.
-    return new MemoryUse(true, fusion != Fusion.NONE, false, true);
+    // The rectifier's mask is where the output is above 0, which the input alone tells without a
+    // sum.
+    return new MemoryUse(true, fusion == Fusion.ADD_RELU, false, true);
   }
 
   @Override
@@ -113,6 +114,7 @@ public record BatchNorm2d(Fusion fusion, float epsilon, float momentum) implemen
               dy,
               step.exampleWeights(),
               gamma.value(),
+              beta.value(),
               mean,
               inverseDeviation,
               dx,
@@ -125,6 +127,7 @@ public record BatchNorm2d(Fusion fusion, float epsilon, float momentum) implemen
               y,
               dy,
               gamma.value(),
+              beta.value(),
               runningMean,
               runningVariance,
               dx,

@@ -394,6 +394,7 @@ final class BatchNormCases {
       float[] dy,
       float[] weights,
       float[] gamma,
+      float[] beta,
       float[] mean,
       float[] inverse) {
 
@@ -411,15 +412,13 @@ final class BatchNormCases {
               zeros,
               zeros,
               0);
-      return new BackwardInputs(
-          x,
-          // Zeros and negative numbers too: only what is above zero lets a gradient through.
-          t.ties(s.count()),
-          t.uniform(s.count()),
-          weights,
-          t.uniform(s.channels()),
-          floats(forward.mean()),
-          floats(forward.inverseDeviation()));
+      float[] mean = floats(forward.mean());
+      float[] inverse = floats(forward.inverseDeviation());
+      float[] gamma = t.uniform(s.channels());
+      float[] beta = t.uniform(s.channels());
+      float[] dy = t.uniform(s.count());
+      float[] y = outputs(t, s, x, gamma, beta, doubles(mean), doubles(inverse), dy);
+      return new BackwardInputs(x, y, dy, weights, gamma, beta, mean, inverse);
     }
 
     BatchNormReference.Backward expected(BatchNormShape s) {
@@ -433,6 +432,40 @@ final class BatchNormCases {
           doubles(mean),
           doubles(inverse));
     }
+  }
+
+  /**
+   * Outputs that decide what a rectifier lets through. Behind a residual they may be anything,
+   * zeros and negative numbers too. Else a backend may find them out from x; where they are too
+   * near to 0 for that to be certain the gradient is cleared, which makes either way right.
+   */
+  private static float[] outputs(
+      Trial t,
+      BatchNormShape s,
+      float[] x,
+      float[] gamma,
+      float[] beta,
+      double[] mean,
+      double[] inverse,
+      float[] dy) {
+    if (s.fusion() != Fusion.RELU) {
+      return t.ties(s.count());
+    }
+    float[] y = new float[x.length];
+    int cleared = 0;
+    for (int i = 0; i < y.length; i++) {
+      int c = i % s.channels();
+      double scale = gamma[c] * inverse[c];
+      double output = scale * (x[i] - mean[c]) + beta[c];
+      double size = Math.abs(scale) * (Math.abs(x[i]) + Math.abs(mean[c])) + Math.abs(beta[c]);
+      if (Math.abs(output) < 8 * U * size) {
+        dy[i] = 0;
+        cleared++;
+      }
+      y[i] = (float) Math.max(0, output);
+    }
+    assertTrue(cleared <= y.length / 2, cleared + " of " + y.length + " gradients are cleared");
+    return y;
   }
 
   private static float[] floats(double[] values) {
@@ -476,10 +509,11 @@ final class BatchNormCases {
       Trial.Operand dx,
       Trial.Operand dresidual) {
     var xs = t.input(in.x());
-    // Where nothing is fused the output may be gone.
-    var ys = s.fusion() == Fusion.NONE ? null : t.input(in.y());
+    // Where nothing is added the output may be gone.
+    var ys = s.fusion() == Fusion.ADD_RELU ? t.input(in.y()) : null;
     var ws = inputOrNull(t, in.weights());
     var gammas = t.input(in.gamma());
+    var betas = t.input(in.beta());
     var means = t.input(in.mean());
     var inverses = t.input(in.inverse());
     var dgamma = t.output(s.channels());
@@ -493,6 +527,7 @@ final class BatchNormCases {
                   dy.buffer(),
                   bufferOrNull(ws),
                   gammas.buffer(),
+                  betas.buffer(),
                   means.buffer(),
                   inverses.buffer(),
                   bufferOrNull(dx),
@@ -549,48 +584,68 @@ final class BatchNormCases {
   }
 
   private static void backwardRunning(Backend backend, Trial t, BatchNormShape s, boolean wanted) {
-    float[] dy = t.uniform(s.count());
-    var dys = t.input(dy);
+    var in = RunningInputs.of(t, s);
     var dx = wanted ? t.output(s.count()) : null;
     var dresidual = s.fusion() == Fusion.ADD_RELU ? t.output(s.count()) : null;
-    backwardRunning(backend, t, s, dy, dys, dx, dresidual);
+    backwardRunning(backend, t, s, in, t.input(in.dy()), dx, dresidual);
   }
 
   private static void runningInPlace(Backend backend, Trial t, BatchNormShape s) {
-    float[] dy = t.uniform(s.count());
-    var dys = t.updated(dy);
+    var in = RunningInputs.of(t, s);
+    var dys = t.updated(in.dy());
     var dresidual = s.fusion() == Fusion.ADD_RELU ? t.output(s.count()) : null;
-    backwardRunning(backend, t, s, dy, dys, dys, dresidual);
+    backwardRunning(backend, t, s, in, dys, dys, dresidual);
+  }
+
+  /** Operands of a backward pass behind running statistics. */
+  private record RunningInputs(
+      float[] x,
+      float[] y,
+      float[] dy,
+      float[] gamma,
+      float[] beta,
+      float[] mean,
+      float[] variance) {
+
+    static RunningInputs of(Trial t, BatchNormShape s) {
+      float[] x = inputs(t, s, Kind.USUAL);
+      float[] gamma = t.uniform(s.channels());
+      float[] beta = t.uniform(s.channels());
+      float[] mean = t.uniform(s.channels());
+      float[] variance = positive(t, s);
+      float[] dy = t.uniform(s.count());
+      double[] inverse = BatchNormReference.inverses(s, doubles(variance));
+      float[] y = outputs(t, s, x, gamma, beta, doubles(mean), inverse, dy);
+      return new RunningInputs(x, y, dy, gamma, beta, mean, variance);
+    }
+
+    BatchNormReference.RunningBackward expected(BatchNormShape s) {
+      return expected(s, doubles(x), doubles(dy), doubles(mean));
+    }
+
+    BatchNormReference.RunningBackward expected(
+        BatchNormShape s, double[] x, double[] dy, double[] mean) {
+      return BatchNormReference.backwardRunning(
+          s, x, doubles(y), dy, doubles(gamma), mean, doubles(variance));
+    }
   }
 
   private static void backwardRunning(
       Backend backend,
       Trial t,
       BatchNormShape s,
-      float[] dy,
+      RunningInputs in,
       Trial.Operand dys,
       Trial.Operand dx,
       Trial.Operand dresidual) {
-    float[] x = inputs(t, s, Kind.USUAL);
-    float[] y = t.ties(s.count());
-    float[] gamma = t.uniform(s.channels());
-    float[] mean = t.uniform(s.channels());
-    float[] variance = positive(t, s);
-    var expected =
-        BatchNormReference.backwardRunning(
-            s,
-            doubles(x),
-            doubles(y),
-            doubles(dy),
-            doubles(gamma),
-            doubles(mean),
-            doubles(variance));
+    var expected = in.expected(s);
     float[] before = ConformanceCases.ofTheSize(t, expected.squaredNorms());
-    var xs = t.input(x);
-    var ys = s.fusion() == Fusion.NONE ? null : t.input(y);
-    var gammas = t.input(gamma);
-    var means = t.input(mean);
-    var variances = t.input(variance);
+    var xs = t.input(in.x());
+    var ys = s.fusion() == Fusion.ADD_RELU ? t.input(in.y()) : null;
+    var gammas = t.input(in.gamma());
+    var betas = t.input(in.beta());
+    var means = t.input(in.mean());
+    var variances = t.input(in.variance());
     var norms = t.updated(before);
     try (BatchNorm op = backend.batchNorm(s)) {
       t.run(
@@ -600,6 +655,7 @@ final class BatchNormCases {
                   bufferOrNull(ys),
                   dys.buffer(),
                   gammas.buffer(),
+                  betas.buffer(),
                   means.buffer(),
                   variances.buffer(),
                   bufferOrNull(dx),
@@ -614,19 +670,13 @@ final class BatchNormCases {
       t.checkExact("dresidual", dresidual, expected.dresidual());
     }
     // The norms that the absolute values of all terms would give.
-    double[] absoluteInputs = new double[x.length];
-    for (int i = 0; i < x.length; i++) {
-      absoluteInputs[i] = magnitude(x[i], mean[i % s.channels()]);
+    double[] absoluteInputs = new double[in.x().length];
+    for (int i = 0; i < absoluteInputs.length; i++) {
+      absoluteInputs[i] = magnitude(in.x()[i], in.mean()[i % s.channels()]);
     }
     double[] sums =
-        BatchNormReference.backwardRunning(
-                s,
-                absoluteInputs,
-                doubles(y),
-                ErrorBounds.absolute(doubles(dy)),
-                doubles(gamma),
-                new double[s.channels()],
-                doubles(variance))
+        in.expected(
+                s, absoluteInputs, ErrorBounds.absolute(doubles(in.dy())), new double[s.channels()])
             .squaredNorms();
     double depth = 4 * (sumBound(s.positions()) + sumBound(s.channels()) + 4 * U);
     ConformanceCases.checkAdded(t, norms, before, expected.squaredNorms(), sums, depth);
@@ -669,6 +719,7 @@ final class BatchNormCases {
           dys,
           ws,
           perChannel[0],
+          perChannel[1],
           perChannel[2],
           perChannel[3],
           dx,

@@ -262,7 +262,7 @@ final class MisuseCases {
             surplus("residual", () -> op.forwardRunning(one, one, one, one, one, one, one));
             surplus(
                 "dresidual",
-                () -> op.backward(one, one, one, one, one, one, one, one, one, one, one));
+                () -> op.backward(one, one, one, one, one, one, one, one, one, one, one, one));
           }
         });
   }
@@ -288,7 +288,7 @@ final class MisuseCases {
     Slot dy = Slot.of("dy", FLOAT32, 30);
     Slot dx = new Slot("dx", FLOAT32, 30, true);
     Slot dresidual = Slot.of("dresidual", FLOAT32, 30);
-    Slot output = new Slot("y", FLOAT32, 30, fusion == Fusion.NONE);
+    Slot output = new Slot("y", FLOAT32, 30, !added);
     batchNorm(
         s,
         "batch norm forward",
@@ -321,13 +321,25 @@ final class MisuseCases {
         "batch norm backward",
         (op, o) ->
             op.backward(
-                o[0], o[1], o[2], o[3], o[4], o[5], o[6], o[7], o[8], o[9], added ? o[10] : null),
+                o[0],
+                o[1],
+                o[2],
+                o[3],
+                o[4],
+                o[5],
+                o[6],
+                o[7],
+                o[8],
+                o[9],
+                o[10],
+                added ? o[11] : null),
         dresidual,
         x,
         output,
         dy,
         weights,
         gamma,
+        beta,
         mean,
         inverse,
         dx,
@@ -337,12 +349,14 @@ final class MisuseCases {
         s,
         "batch norm backward with running statistics",
         (op, o) ->
-            op.backwardRunning(o[0], o[1], o[2], o[3], o[4], o[5], o[6], added ? o[8] : null, o[7]),
+            op.backwardRunning(
+                o[0], o[1], o[2], o[3], o[4], o[5], o[6], o[7], added ? o[9] : null, o[8]),
         dresidual,
         x,
         output,
         dy,
         gamma,
+        beta,
         runningMean,
         runningVariance,
         dx,

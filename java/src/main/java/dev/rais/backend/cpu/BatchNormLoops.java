@@ -1,6 +1,7 @@
 package dev.rais.backend.cpu;
 
 import java.nio.FloatBuffer;
+import java.nio.IntBuffer;
 import java.util.Arrays;
 
 /**
@@ -79,44 +80,87 @@ final class BatchNormLoops {
     }
   }
 
-  /** sum += dy, products += dy · (x − mean). */
+  /** sum += delta, products += delta · (x − mean). */
   static void reduce(
-      FloatBuffer x, FloatBuffer dy, int at, float[] mean, float[] sum, float[] products, int n) {
-    int from = at & BASE;
-    int count = n & COUNT;
-    for (int i = 0; i < count; i++) {
-      float delta = dy.get(from + i);
-      sum[i] += delta;
-      products[i] = Math.fma(delta, x.get(from + i) - mean[i], products[i]);
-    }
-  }
-
-  /**
-   * The same with delta = dy where y > 0, else 0. The two factors make every positive y at least 1,
-   * even the least; C2 does not vectorise a conditional expression.
-   */
-  static void reduceBehindRelu(
       FloatBuffer x,
-      FloatBuffer y,
-      FloatBuffer dy,
+      FloatBuffer delta,
       int at,
       float[] mean,
-      float[] delta,
       float[] sum,
       float[] products,
       int n) {
     int from = at & BASE;
     int count = n & COUNT;
     for (int i = 0; i < count; i++) {
-      float open = Math.max(0f, Math.min(y.get(from + i) * 0x1p100f * 0x1p100f, 1f));
-      float passed = dy.get(from + i) * open;
-      delta[i] = passed;
+      float passed = delta.get(from + i);
       sum[i] += passed;
       products[i] = Math.fma(passed, x.get(from + i) - mean[i], products[i]);
     }
   }
 
-  /** dx = scale · delta + w · (slope · x + offset). */
+  /** The same for delta in an array. */
+  static void reduce(
+      FloatBuffer x, int at, float[] delta, float[] mean, float[] sum, float[] products, int n) {
+    int from = at & BASE;
+    int count = n & COUNT;
+    for (int i = 0; i < count; i++) {
+      sum[i] += delta[i];
+      products[i] = Math.fma(delta[i], x.get(from + i) - mean[i], products[i]);
+    }
+  }
+
+  /** The same for delta = dy where scale · x + offset > 0, else 0. */
+  static void reduceBehindRelu(
+      FloatBuffer x,
+      FloatBuffer dy,
+      int at,
+      float[] scale,
+      float[] offset,
+      float[] mean,
+      float[] sum,
+      float[] products,
+      int n) {
+    int from = at & BASE;
+    int count = n & COUNT;
+    for (int i = 0; i < count; i++) {
+      float value = x.get(from + i);
+      float passed = dy.get(from + i) * open(Math.fma(value, scale[i], offset[i]));
+      sum[i] += passed;
+      products[i] = Math.fma(passed, value - mean[i], products[i]);
+    }
+  }
+
+  /**
+   * 1 where y > 0, else 0; a factor, as C2 vectorises no conditional expression. The two powers of
+   * 2 make every positive y at least 1, even the least.
+   */
+  private static float open(float y) {
+    return Math.max(0f, Math.min(y * 0x1p100f * 0x1p100f, 1f));
+  }
+
+  /** delta = dy where scale · x + offset > 0, else 0. */
+  static void throughRelu(
+      FloatBuffer x, FloatBuffer dy, int at, float[] scale, float[] offset, float[] delta, int n) {
+    int from = at & BASE;
+    int count = n & COUNT;
+    for (int i = 0; i < count; i++) {
+      delta[i] = dy.get(from + i) * open(Math.fma(x.get(from + i), scale[i], offset[i]));
+    }
+  }
+
+  /**
+   * delta = dy where y > 0, else 0, from the bits b of y: the sign of -b & ~b is set where b > 0.
+   */
+  static void throughRelu(IntBuffer y, FloatBuffer dy, int at, float[] delta, int n) {
+    int from = at & BASE;
+    int count = n & COUNT;
+    for (int i = 0; i < count; i++) {
+      int bits = y.get(from + i);
+      delta[i] = dy.get(from + i) * ((-bits & ~bits) >>> 31);
+    }
+  }
+
+  /** dx = scale · delta + w · (slope · x + shift). */
   static void gradient(
       FloatBuffer x,
       FloatBuffer delta,
@@ -124,24 +168,42 @@ final class BatchNormLoops {
       float w,
       float[] scale,
       float[] slope,
-      float[] offset,
+      float[] shift,
       float[] dx,
       int n) {
     int from = at & BASE;
     int count = n & COUNT;
     for (int i = 0; i < count; i++) {
-      dx[i] =
-          Math.fma(
-              delta.get(from + i), scale[i], w * Math.fma(x.get(from + i), slope[i], offset[i]));
+      float correction = w * Math.fma(x.get(from + i), slope[i], shift[i]);
+      dx[i] = Math.fma(delta.get(from + i), scale[i], correction);
     }
   }
 
-  /** dx = scale · delta. */
-  static void scaled(FloatBuffer delta, int at, float[] scale, float[] dx, int n) {
+  /** The same for delta = dy where scale · x + offset > 0, else 0. */
+  static void gradientBehindRelu(
+      FloatBuffer x,
+      FloatBuffer dy,
+      int at,
+      float w,
+      float[] scale,
+      float[] offset,
+      float[] slope,
+      float[] shift,
+      float[] dx,
+      int n) {
     int from = at & BASE;
     int count = n & COUNT;
     for (int i = 0; i < count; i++) {
-      dx[i] = scale[i] * delta.get(from + i);
+      float value = x.get(from + i);
+      float passed = dy.get(from + i) * open(Math.fma(value, scale[i], offset[i]));
+      dx[i] = Math.fma(passed, scale[i], w * Math.fma(value, slope[i], shift[i]));
+    }
+  }
+
+  /** values = scale · values. */
+  static void scale(float[] values, float[] scale, int n) {
+    for (int i = 0; i < n; i++) {
+      values[i] *= scale[i];
     }
   }
 

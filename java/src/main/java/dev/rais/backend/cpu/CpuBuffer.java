@@ -7,8 +7,10 @@ import dev.rais.backend.DType;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.FloatBuffer;
+import java.nio.IntBuffer;
 
 /** A buffer in native host memory, aligned to a cache line so that vector loads do not straddle. */
 final class CpuBuffer extends Buffer {
@@ -75,11 +77,19 @@ final class CpuBuffer extends Buffer {
    * MemorySegment reads a float as an int and converts it, which C2 does one by one.
    */
   static FloatBuffer floats(MemorySegment values, long from, long count) {
+    return bytes(values, from, count).asFloatBuffer();
+  }
+
+  /** The same, as the bits of the floats. */
+  static IntBuffer bits(MemorySegment values, long from, long count) {
+    return bytes(values, from, count).asIntBuffer();
+  }
+
+  private static ByteBuffer bytes(MemorySegment values, long from, long count) {
     return values
         .asSlice(from * Float.BYTES, count * Float.BYTES)
         .asByteBuffer()
-        .order(ByteOrder.nativeOrder())
-        .asFloatBuffer();
+        .order(ByteOrder.nativeOrder());
   }
 
   @Override

@@ -265,8 +265,8 @@ final class Dnn {
   private final MethodHandle effectiveIsa;
   private final MethodHandle version;
 
-  /** Null where the library was built without OpenMP. */
-  private final MethodHandle ompSetNumThreads;
+  /** Null where the library was built without it. */
+  private final OpenMp openMp;
 
   /**
    * Loads and binds the library.
@@ -315,11 +315,7 @@ final class Dnn {
     effectiveIsa =
         bind(linker, symbols, "dnnl_get_effective_cpu_isa", FunctionDescriptor.of(JAVA_INT));
     version = bind(linker, symbols, "dnnl_version", FunctionDescriptor.of(ADDRESS));
-    ompSetNumThreads =
-        symbols
-            .find("omp_set_num_threads")
-            .map(a -> linker.downcallHandle(a, FunctionDescriptor.ofVoid(JAVA_INT)))
-            .orElse(null);
+    openMp = OpenMp.find(symbols);
   }
 
   private static MethodHandle bind(
@@ -364,14 +360,15 @@ final class Dnn {
     return (isa & 0x7) == 0x7 ? "AVX2" : (isa & 0x3) == 0x3 ? "AVX" : "baseline";
   }
 
+  /** The runtime that gives oneDNN its threads; null where it was built without. */
+  OpenMp openMp() {
+    return openMp;
+  }
+
   /** Limits the OpenMP threads of operations run by the calling thread. */
   void setThreads(int threads) {
-    if (ompSetNumThreads != null) {
-      try {
-        ompSetNumThreads.invokeExact(threads);
-      } catch (Throwable e) {
-        throw rethrow(e);
-      }
+    if (openMp != null) {
+      openMp.setNumThreads(threads);
     }
   }
 

@@ -21,6 +21,11 @@ import java.util.List;
 final class DnnLoader {
   private static final String RESOURCE_ROOT = "/org/bytedeco/dnnl/";
 
+  /** GCC's variable for rounds of a waiting thread's loop. */
+  private static final String SPIN_COUNT = "GOMP_SPINCOUNT";
+
+  private static final String SPINS = "20000";
+
   private DnnLoader() {}
 
   /**
@@ -47,7 +52,7 @@ final class DnnLoader {
         }
         library = NativeCache.unpack(resource, folder.resolve(name), Checksum.recorded(resource));
       }
-      calmOpenMp();
+      limitSpinning();
       System.load(library.toString());
       return library;
     } catch (IOException | UncheckedIOException e) {
@@ -70,13 +75,15 @@ final class DnnLoader {
   }
 
   /**
-   * Asks OpenMP's idle threads to sleep instead of spinning: our own threads use the same cores
-   * between two native operations. The runtime reads this once, when it is loaded.
+   * Has OpenMP's idle threads spin for a few tenths of a millisecond before they sleep: as long as
+   * a training step has nothing for them, and not as long as other programs would notice. The
+   * runtime reads this once, when it is loaded.
    */
-  private static void calmOpenMp() {
+  private static void limitSpinning() {
     Linker linker = Linker.nativeLinker();
     MemorySegment setenv = linker.defaultLookup().find("setenv").orElse(null);
-    if (setenv == null || System.getenv("OMP_WAIT_POLICY") != null) {
+    boolean chosen = System.getenv("OMP_WAIT_POLICY") != null || System.getenv(SPIN_COUNT) != null;
+    if (setenv == null || chosen) {
       return;
     }
     try (Arena arena = Arena.ofConfined()) {
@@ -89,9 +96,7 @@ final class DnnLoader {
                   ValueLayout.ADDRESS,
                   ValueLayout.JAVA_INT));
       int ignored =
-          (int)
-              handle.invokeExact(
-                  arena.allocateFrom("OMP_WAIT_POLICY"), arena.allocateFrom("passive"), 0);
+          (int) handle.invokeExact(arena.allocateFrom(SPIN_COUNT), arena.allocateFrom(SPINS), 0);
     } catch (RuntimeException | Error e) {
       throw e;
     } catch (Throwable e) {

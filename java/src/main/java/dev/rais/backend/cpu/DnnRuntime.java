@@ -21,7 +21,7 @@ final class DnnRuntime implements AutoCloseable {
   private final SharedMemory scratchpad = new SharedMemory();
   private final SharedMemory staging = new SharedMemory();
   private final Set<DnnPrimitive> live = Collections.newSetFromMap(new IdentityHashMap<>());
-  private Thread user;
+  private volatile Thread user;
   private boolean closed;
 
   /** Memory that is needed only while an operation runs. */
@@ -102,6 +102,17 @@ final class DnnRuntime implements AutoCloseable {
       dnn.setThreads(threads);
       user = Thread.currentThread();
     }
+  }
+
+  /**
+   * Whether the calling thread is the one that uses oneDNN; it becomes that where there is none.
+   */
+  boolean isMine() {
+    Thread current = user;
+    if (current == null || !current.isAlive()) {
+      enter();
+    }
+    return Thread.currentThread() == user;
   }
 
   /** Has a primitive closed with the runtime, at the latest. */

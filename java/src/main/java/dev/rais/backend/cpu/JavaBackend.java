@@ -47,7 +47,12 @@ public class JavaBackend extends Backend {
    * @param threads threads to compute with, at least 1
    */
   public JavaBackend(int threads) {
-    this.workers = new Workers(threads);
+    this(new ForkJoinWorkers(threads));
+  }
+
+  /** Takes over the workers. */
+  JavaBackend(Workers workers) {
+    this.workers = workers;
   }
 
   @Override

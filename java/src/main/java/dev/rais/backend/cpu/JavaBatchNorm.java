@@ -8,15 +8,14 @@ import dev.rais.backend.BatchNormShape.Fusion;
 import dev.rais.backend.Buffer;
 import java.lang.foreign.MemorySegment;
 import java.nio.FloatBuffer;
+import java.nio.IntBuffer;
 import java.util.Arrays;
 
 /**
  * Batch norm in Java loops: each pass reads memory once, two passes forward and two backward.
  *
- * <p>An example is cut into rows of about {@link #WIDTH} values, each a whole number of positions,
- * so that the loops are long however few the channels are. Rows are taken together in blocks, which
- * are what threads share out and depend on the shape alone. A block sums in floats, {@link #DEPTH}
- * rows at a time, and blocks are added in double, in order: results do not depend on the number of
+ * <p>{@link BatchNormRows} are what the loops run over; a block of them sums in floats, a few rows
+ * at a time, and blocks are added in double, in order: results do not depend on the number of
  * threads.
  *
  * <p>The variance is Σ ω (x − k)² − (Σ ω (x − k))² with k the weighted mean of one position of
@@ -24,22 +23,11 @@ import java.util.Arrays;
  * is not, the sums are taken again.
  */
 final class JavaBatchNorm extends BatchNorm {
-  /** Values of a row: the arrays that a loop works on stay in the first-level cache together. */
-  private static final int WIDTH = 512;
-
   /**
    * Added to the arrays' length. Arrays of a power of two would lie at the same place modulo 4096,
    * where a load waits for an earlier store to what the processor takes for the same address.
    */
   private static final int STAGGER = 140;
-
-  /** Rows summed in sequence. */
-  private static final int DEPTH = 64;
-
-  /** Blocks that an operation has at least, if its rows allow. */
-  private static final int BLOCKS = 16;
-
-  private static final int MAXIMUM_BLOCK = 8 * DEPTH;
 
   /**
    * Share of the mean's distance to k in Σ ω (x − k)² above which digits of the variance are lost.
@@ -52,22 +40,19 @@ final class JavaBatchNorm extends BatchNorm {
   private final Workers workers;
   private final int channels;
 
-  /** Values of an example, of its rows but the last, and rows of an example. */
-  private final int size;
-
+  private final BatchNormRows rows;
   private final int width;
-  private final int rowsPerExample;
 
-  private final int rows;
-  private final int blockRows;
-  private final int blocks;
-
-  /** Per-channel numbers, once for every position of a row. */
+  /**
+   * Per-channel numbers, once for every position of a row: y = scale x + offset, and with ω of the
+   * row's example dx = scale δ + ω (slope x + shift).
+   */
   private final float[] mean;
 
   private final float[] scale;
-  private final float[] slope;
   private final float[] offset;
+  private final float[] slope;
+  private final float[] shift;
 
   /** Two sums per channel of every block. */
   private final double[] partial;
@@ -76,54 +61,19 @@ final class JavaBatchNorm extends BatchNorm {
     super(shape);
     this.workers = workers;
     channels = shape.channels();
-    size = Math.toIntExact(shape.exampleCount());
-    int longest = Math.clamp(WIDTH / channels, 1, shape.positions());
-    rowsPerExample = divideUp(shape.positions(), longest);
-    width = divideUp(shape.positions(), rowsPerExample) * channels;
-    rows = Math.multiplyExact(shape.batch(), rowsPerExample);
-    blockRows = Math.clamp(divideUp(divideUp(rows, BLOCKS), DEPTH) * DEPTH, DEPTH, MAXIMUM_BLOCK);
-    blocks = divideUp(rows, blockRows);
+    rows = BatchNormRows.of(shape);
+    width = rows.width();
     mean = new float[width + STAGGER];
     scale = new float[width + STAGGER];
-    slope = new float[width + STAGGER];
     offset = new float[width + STAGGER];
-    partial = new double[Math.multiplyExact(blocks, 2 * channels)];
+    slope = new float[width + STAGGER];
+    shift = new float[width + STAGGER];
+    partial = new double[Math.multiplyExact(rows.blocks(), 2 * channels)];
   }
 
-  private static int divideUp(int a, int b) {
-    return (int) (((long) a + b - 1) / b);
-  }
-
-  /** Work on a range of rows, all in blocks of their own. */
-  private interface RowRange {
-    void run(int from, int to);
-  }
-
-  private void eachBlock(RowRange work) {
-    workers.run(
-        blocks,
-        Math.max(1, MINIMUM_ELEMENTS / Math.multiplyExact(blockRows, width)),
-        (first, last) -> {
-          for (int block = first; block < last; block++) {
-            int from = block * blockRows;
-            work.run(from, Math.min(rows, from + blockRows));
-          }
-        });
-  }
-
-  /** Where a row starts. */
-  private long start(int row) {
-    return (long) (row / rowsPerExample) * size + (long) (row % rowsPerExample) * width;
-  }
-
-  private int length(int row) {
-    return Math.min(width, size - row % rowsPerExample * width);
-  }
-
-  /** Rows [from, to) of a buffer, to be read by the loops. */
-  private FloatBuffer view(MemorySegment values, int from, int to) {
-    long start = start(from);
-    return CpuBuffer.floats(values, start, start(to - 1) + length(to - 1) - start);
+  private void eachBlock(BatchNormRows.Range work) {
+    int minimum = Math.max(1, MINIMUM_ELEMENTS / Math.multiplyExact(rows.blockRows(), width));
+    workers.run(rows.blocks(), minimum, (first, last) -> rows.eachBlock(first, last, work));
   }
 
   private float[][] arrays() {
@@ -169,7 +119,7 @@ final class JavaBatchNorm extends BatchNorm {
   /** Sums over all blocks: {@code [0, channels)} the first of the two, then the second. */
   private double[] total() {
     double[] sums = new double[2 * channels];
-    for (int block = 0; block < blocks; block++) {
+    for (int block = 0; block < rows.blocks(); block++) {
       for (int i = 0; i < sums.length; i++) {
         sums[i] += partial[block * sums.length + i];
       }
@@ -179,7 +129,7 @@ final class JavaBatchNorm extends BatchNorm {
 
   /** Adds up what a block has in two arrays. */
   private void store(int firstRow, float[] first, float[] second) {
-    int at = firstRow / blockRows * 2 * channels;
+    int at = firstRow / rows.blockRows() * 2 * channels;
     Arrays.fill(partial, at, at + 2 * channels, 0);
     BatchNormLoops.fold(first, width, partial, at, channels);
     BatchNormLoops.fold(second, width, partial, at + channels, channels);
@@ -210,14 +160,17 @@ final class JavaBatchNorm extends BatchNorm {
     double[] factor = new double[channels];
     for (int c = 0; c < channels; c++) {
       double variance = Math.max(0, sums[channels + c] - sums[c] * sums[c]);
-      mu[c] = this.mean[c] + sums[c];
-      factor[c] = 1 / Math.sqrt(variance + shape().epsilon());
+      double estimate = this.mean[c] + sums[c];
+      // As floats, which is how backward has them, so that it finds the same y.
+      mu[c] = (float) estimate;
+      factor[c] = (float) (1 / Math.sqrt(variance + shape().epsilon()));
       means.setAtIndex(JAVA_FLOAT, c, (float) mu[c]);
       inverses.setAtIndex(JAVA_FLOAT, c, (float) factor[c]);
-      move(runningMeans, c, mu[c], momentum);
+      move(runningMeans, c, estimate, momentum);
       move(runningVariances, c, variance / correction, momentum);
     }
-    normalise(in, mu, factor, gamma, beta, residual, y);
+    setAffine(mu, factor, doubles(gamma), doubles(beta));
+    normalise(in, residual, y);
   }
 
   private static void move(MemorySegment running, int c, double estimate, float momentum) {
@@ -229,7 +182,7 @@ final class JavaBatchNorm extends BatchNorm {
   private double[] moments(MemorySegment in, double[] weights) {
     Arrays.fill(mean, 0f);
     for (int j = 0; j < weights.length; j++) {
-      FloatBuffer position = CpuBuffer.floats(in, (long) j * size, channels);
+      FloatBuffer position = CpuBuffer.floats(in, (long) j * rows.size(), channels);
       BatchNormLoops.add(position, 0, (float) (weights[j] * shape().positions()), mean, channels);
     }
     double[] sums = momentsAroundMean(in, weights);
@@ -256,13 +209,13 @@ final class JavaBatchNorm extends BatchNorm {
           float[] squares = cleared(arrays[1]);
           float[] sums = cleared(arrays[2]);
           float[] allSquares = cleared(arrays[3]);
-          FloatBuffer values = view(in, from, to);
-          long base = start(from);
+          FloatBuffer values = rows.view(in, from, to);
+          long base = rows.start(from);
           for (int row = from; row < to; row++) {
-            float weight = (float) weights[row / rowsPerExample];
-            int at = (int) (start(row) - base);
-            BatchNormLoops.moments(values, at, weight, mean, sum, squares, length(row));
-            if ((row + 1 - from) % DEPTH == 0 || row + 1 == to) {
+            float weight = (float) weights[rows.example(row)];
+            int at = (int) (rows.start(row) - base);
+            BatchNormLoops.moments(values, at, weight, mean, sum, squares, rows.length(row));
+            if (rows.endsRun(row, from, to)) {
               BatchNormLoops.flush(sum, sums, width);
               BatchNormLoops.flush(squares, allSquares, width);
             }
@@ -286,9 +239,8 @@ final class JavaBatchNorm extends BatchNorm {
       Buffer runningVariance,
       Buffer residual,
       Buffer y) {
-    double[] mu = doubles(runningMean);
-    double[] factor = inverses(runningVariance);
-    normalise(CpuBuffer.segment(x), mu, factor, gamma, beta, residual, y);
+    setAffine(doubles(runningMean), inverses(runningVariance), doubles(gamma), doubles(beta));
+    normalise(CpuBuffer.segment(x), residual, y);
   }
 
   private double[] inverses(Buffer variance) {
@@ -299,33 +251,28 @@ final class JavaBatchNorm extends BatchNorm {
     return values;
   }
 
-  private void normalise(
-      MemorySegment in,
-      double[] mu,
-      double[] factor,
-      Buffer gamma,
-      Buffer beta,
-      Buffer residual,
-      Buffer y) {
-    double[] scales = doubles(gamma);
-    double[] shifts = doubles(beta);
-    MemorySegment added = CpuBuffer.segmentOrNull(residual);
-    MemorySegment out = CpuBuffer.segment(y);
+  /** Sets scale and offset of y. */
+  private void setAffine(double[] mu, double[] factor, double[] gamma, double[] beta) {
     for (int c = 0; c < channels; c++) {
-      scale[c] = (float) (scales[c] * factor[c]);
-      offset[c] = (float) (shifts[c] - mu[c] * scale[c]);
+      scale[c] = (float) (gamma[c] * factor[c]);
+      offset[c] = (float) (beta[c] - mu[c] * scale[c]);
     }
     spread(scale);
     spread(offset);
+  }
+
+  private void normalise(MemorySegment in, Buffer residual, Buffer y) {
+    MemorySegment added = CpuBuffer.segmentOrNull(residual);
+    MemorySegment out = CpuBuffer.segment(y);
     eachBlock(
         (from, to) -> {
           float[] result = arrays()[0];
-          FloatBuffer values = view(in, from, to);
-          FloatBuffer residuals = added == null ? null : view(added, from, to);
-          long base = start(from);
+          FloatBuffer values = rows.view(in, from, to);
+          FloatBuffer residuals = added == null ? null : rows.view(added, from, to);
+          long base = rows.start(from);
           for (int row = from; row < to; row++) {
-            int at = (int) (start(row) - base);
-            int n = length(row);
+            int at = (int) (rows.start(row) - base);
+            int n = rows.length(row);
             switch (shape().fusion()) {
               case NONE -> BatchNormLoops.affine(values, at, scale, offset, result, n);
               case RELU -> BatchNormLoops.affineRelu(values, at, scale, offset, result, n);
@@ -344,17 +291,14 @@ final class JavaBatchNorm extends BatchNorm {
       Buffer dy,
       Buffer exampleWeights,
       Buffer gamma,
+      Buffer beta,
       Buffer mean,
       Buffer inverseDeviation,
       Buffer dx,
       Buffer dgamma,
       Buffer dbeta,
       Buffer dresidual) {
-    MemorySegment in = CpuBuffer.segment(x);
-    MemorySegment outputs = CpuBuffer.segmentOrNull(y);
-    MemorySegment gradients = CpuBuffer.segment(dy);
-    MemorySegment out = CpuBuffer.segmentOrNull(dx);
-    MemorySegment deltas = deltas(CpuBuffer.segmentOrNull(dresidual), out);
+    Gradients of = new Gradients(x, y, dy, dx, dresidual);
     double[] weights = normalised(exampleWeights);
     double[] scales = doubles(gamma);
     double[] mu = doubles(mean);
@@ -362,10 +306,11 @@ final class JavaBatchNorm extends BatchNorm {
     MemorySegment gammaGradients = CpuBuffer.segment(dgamma);
     MemorySegment betaGradients = CpuBuffer.segment(dbeta);
     setMean(mu);
+    setAffine(mu, factor, scales, doubles(beta));
     eachBlock(
         (from, to) -> {
           float[][] arrays = arrays();
-          reduce(in, outputs, gradients, deltas, from, to, arrays);
+          reduce(of, from, to, arrays);
           store(from, arrays[2], arrays[3]);
         });
     double[] sums = total();
@@ -374,43 +319,37 @@ final class JavaBatchNorm extends BatchNorm {
       betaGradients.setAtIndex(JAVA_FLOAT, c, (float) sums[c]);
       gammaGradients.setAtIndex(JAVA_FLOAT, c, (float) products);
       double all = scales[c] * factor[c];
-      scale[c] = (float) all;
       slope[c] = (float) (-all * factor[c] * products);
-      offset[c] = (float) (-all * sums[c] - mu[c] * slope[c]);
+      shift[c] = (float) (-all * sums[c] - mu[c] * slope[c]);
     }
-    if (out == null) {
+    if (dx == null) {
       return;
     }
-    spread(scale);
     spread(slope);
-    spread(offset);
-    MemorySegment source = deltas == null ? gradients : deltas;
-    eachBlock(
-        (from, to) -> {
-          float[] result = arrays()[0];
-          FloatBuffer values = view(in, from, to);
-          FloatBuffer passed = view(source, from, to);
-          long base = start(from);
-          for (int row = from; row < to; row++) {
-            int at = (int) (start(row) - base);
-            int n = length(row);
-            float weight = (float) weights[row / rowsPerExample];
-            BatchNormLoops.gradient(values, passed, at, weight, scale, slope, offset, result, n);
-            MemorySegment.copy(result, 0, out, JAVA_FLOAT, (base + at) * Float.BYTES, n);
-          }
-        });
+    spread(shift);
+    eachBlock((from, to) -> differentiate(of, weights, from, to));
   }
 
-  /**
-   * Where the gradients behind the rectifier go in the first pass, so that the second need not look
-   * at y again: to the residual's gradient, which they are, or else to dx.
-   */
-  private MemorySegment deltas(MemorySegment dresidual, MemorySegment dx) {
-    return switch (shape().fusion()) {
-      case NONE -> null;
-      case RELU -> dx;
-      case ADD_RELU -> dresidual;
-    };
+  /** What a backward pass reads and writes, as it lies in memory. */
+  private static final class Gradients {
+    final MemorySegment x;
+    final MemorySegment y;
+    final MemorySegment dy;
+    final MemorySegment dx;
+    final MemorySegment dresidual;
+
+    Gradients(Buffer x, Buffer y, Buffer dy, Buffer dx, Buffer dresidual) {
+      this.x = CpuBuffer.segment(x);
+      this.y = CpuBuffer.segmentOrNull(y);
+      this.dy = CpuBuffer.segment(dy);
+      this.dx = CpuBuffer.segmentOrNull(dx);
+      this.dresidual = CpuBuffer.segmentOrNull(dresidual);
+    }
+
+    /** What the second pass reads: δ, but for a rectifier with nothing added. */
+    MemorySegment source() {
+      return dresidual == null ? dy : dresidual;
+    }
   }
 
   private void setMean(double[] mu) {
@@ -420,40 +359,53 @@ final class JavaBatchNorm extends BatchNorm {
     spread(mean);
   }
 
-  /** Σ δ and Σ δ (x − mean) of some rows to arrays 2 and 3; δ to {@code deltas} unless null. */
-  private void reduce(
-      MemorySegment in,
-      MemorySegment outputs,
-      MemorySegment gradients,
-      MemorySegment deltas,
-      int from,
-      int to,
-      float[][] arrays) {
-    boolean rectified = shape().fusion() != Fusion.NONE;
+  /** Σ δ and Σ δ (x − mean) of some rows to arrays 2 and 3; δ to dresidual, if there is one. */
+  private void reduce(Gradients of, int from, int to, float[][] arrays) {
     float[] sum = cleared(arrays[0]);
     float[] products = cleared(arrays[1]);
     float[] sums = cleared(arrays[2]);
     float[] allProducts = cleared(arrays[3]);
     float[] delta = arrays[4];
-    FloatBuffer values = view(in, from, to);
-    FloatBuffer dy = view(gradients, from, to);
-    FloatBuffer y = rectified ? view(outputs, from, to) : null;
-    long base = start(from);
+    FloatBuffer x = rows.view(of.x, from, to);
+    FloatBuffer dy = rows.view(of.dy, from, to);
+    IntBuffer y = shape().fusion() == Fusion.ADD_RELU ? rows.bits(of.y, from, to) : null;
+    long base = rows.start(from);
     for (int row = from; row < to; row++) {
-      int at = (int) (start(row) - base);
-      int n = length(row);
-      if (rectified) {
-        BatchNormLoops.reduceBehindRelu(values, y, dy, at, mean, delta, sum, products, n);
-        if (deltas != null) {
-          MemorySegment.copy(delta, 0, deltas, JAVA_FLOAT, (base + at) * Float.BYTES, n);
+      int at = (int) (rows.start(row) - base);
+      int n = rows.length(row);
+      switch (shape().fusion()) {
+        case NONE -> BatchNormLoops.reduce(x, dy, at, mean, sum, products, n);
+        case RELU ->
+            BatchNormLoops.reduceBehindRelu(x, dy, at, scale, offset, mean, sum, products, n);
+        case ADD_RELU -> {
+          BatchNormLoops.throughRelu(y, dy, at, delta, n);
+          MemorySegment.copy(delta, 0, of.dresidual, JAVA_FLOAT, (base + at) * Float.BYTES, n);
+          BatchNormLoops.reduce(x, at, delta, mean, sum, products, n);
         }
-      } else {
-        BatchNormLoops.reduce(values, dy, at, mean, sum, products, n);
       }
-      if ((row + 1 - from) % DEPTH == 0 || row + 1 == to) {
+      if (rows.endsRun(row, from, to)) {
         BatchNormLoops.flush(sum, sums, width);
         BatchNormLoops.flush(products, allProducts, width);
       }
+    }
+  }
+
+  /** dx of some rows, after {@link #reduce} of all. */
+  private void differentiate(Gradients of, double[] weights, int from, int to) {
+    float[] result = arrays()[0];
+    FloatBuffer x = rows.view(of.x, from, to);
+    FloatBuffer source = rows.view(of.source(), from, to);
+    long base = rows.start(from);
+    for (int row = from; row < to; row++) {
+      int at = (int) (rows.start(row) - base);
+      int n = rows.length(row);
+      float w = (float) weights[rows.example(row)];
+      if (shape().fusion() == Fusion.RELU) {
+        BatchNormLoops.gradientBehindRelu(x, source, at, w, scale, offset, slope, shift, result, n);
+      } else {
+        BatchNormLoops.gradient(x, source, at, w, scale, slope, shift, result, n);
+      }
+      MemorySegment.copy(result, 0, of.dx, JAVA_FLOAT, (base + at) * Float.BYTES, n);
     }
   }
 
@@ -463,35 +415,28 @@ final class JavaBatchNorm extends BatchNorm {
       Buffer y,
       Buffer dy,
       Buffer gamma,
+      Buffer beta,
       Buffer runningMean,
       Buffer runningVariance,
       Buffer dx,
       Buffer dresidual,
       Buffer squaredNorms) {
-    MemorySegment in = CpuBuffer.segment(x);
-    MemorySegment outputs = CpuBuffer.segmentOrNull(y);
-    MemorySegment gradients = CpuBuffer.segment(dy);
-    MemorySegment out = CpuBuffer.segmentOrNull(dx);
-    MemorySegment deltas = deltas(CpuBuffer.segmentOrNull(dresidual), out);
-    MemorySegment source = deltas == null ? gradients : deltas;
+    Gradients of = new Gradients(x, y, dy, dx, dresidual);
     MemorySegment norms = CpuBuffer.segment(squaredNorms);
-    double[] scales = doubles(gamma);
+    double[] mu = doubles(runningMean);
     double[] factor = inverses(runningVariance);
-    setMean(doubles(runningMean));
-    for (int c = 0; c < channels; c++) {
-      scale[c] = (float) (scales[c] * factor[c]);
-    }
-    spread(scale);
+    setMean(mu);
+    setAffine(mu, factor, doubles(gamma), doubles(beta));
     workers.run(
         shape().batch(),
-        Math.max(1, MINIMUM_ELEMENTS / size),
+        Math.max(1, MINIMUM_ELEMENTS / rows.size()),
         (first, last) -> {
           float[][] arrays = arrays();
           double[] sums = new double[2 * channels];
           for (int j = first; j < last; j++) {
-            int from = j * rowsPerExample;
-            int to = from + rowsPerExample;
-            reduce(in, outputs, gradients, deltas, from, to, arrays);
+            int from = j * rows.perExample();
+            int to = from + rows.perExample();
+            reduce(of, from, to, arrays);
             Arrays.fill(sums, 0);
             BatchNormLoops.fold(arrays[2], width, sums, 0, channels);
             BatchNormLoops.fold(arrays[3], width, sums, channels, channels);
@@ -501,21 +446,29 @@ final class JavaBatchNorm extends BatchNorm {
               norm += sums[c] * sums[c] + products * products;
             }
             norms.setAtIndex(JAVA_FLOAT, j, (float) (norms.getAtIndex(JAVA_FLOAT, j) + norm));
-            if (out != null) {
-              scale(source, out, from, to, arrays[0]);
+            if (of.dx != null) {
+              scale(of, from, to, arrays);
             }
           }
         });
   }
 
-  private void scale(MemorySegment from, MemorySegment to, int first, int last, float[] result) {
-    FloatBuffer values = view(from, first, last);
-    long base = start(first);
-    for (int row = first; row < last; row++) {
-      int at = (int) (start(row) - base);
-      int n = length(row);
-      BatchNormLoops.scaled(values, at, scale, result, n);
-      MemorySegment.copy(result, 0, to, JAVA_FLOAT, (base + at) * Float.BYTES, n);
+  /** dx = scale δ of some rows. */
+  private void scale(Gradients of, int from, int to, float[][] arrays) {
+    float[] delta = arrays[0];
+    FloatBuffer x = rows.view(of.x, from, to);
+    FloatBuffer source = rows.view(of.source(), from, to);
+    long base = rows.start(from);
+    for (int row = from; row < to; row++) {
+      int at = (int) (rows.start(row) - base);
+      int n = rows.length(row);
+      if (shape().fusion() == Fusion.RELU) {
+        BatchNormLoops.throughRelu(x, source, at, scale, offset, delta, n);
+      } else {
+        source.get(at, delta, 0, n);
+      }
+      BatchNormLoops.scale(delta, scale, n);
+      MemorySegment.copy(delta, 0, of.dx, JAVA_FLOAT, (base + at) * Float.BYTES, n);
     }
   }
 

@@ -18,15 +18,19 @@ final class OneDnnBackend extends JavaBackend {
    * @throws DnnUnavailableException with the reason where it cannot be used
    */
   OneDnnBackend(int threads) {
-    super(threads);
-    DnnRuntime made;
-    try {
-      made = new DnnRuntime(new Dnn(), threads);
-    } catch (RuntimeException e) {
-      super.close();
-      throw e;
-    }
-    runtime = made;
+    this(new DnnRuntime(new Dnn(), threads));
+  }
+
+  private OneDnnBackend(DnnRuntime runtime) {
+    super(crew(runtime));
+    this.runtime = runtime;
+  }
+
+  private static Workers crew(DnnRuntime runtime) {
+    OpenMp openMp = runtime.dnn().openMp();
+    return openMp != null && openMp.hasRegions() && runtime.threads() > 1
+        ? new OpenMpWorkers(runtime, openMp)
+        : new ForkJoinWorkers(runtime.threads());
   }
 
   @Override

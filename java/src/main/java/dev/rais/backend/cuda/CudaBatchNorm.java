@@ -100,7 +100,6 @@ final class CudaBatchNorm extends BatchNorm {
         at(y));
   }
 
-  /** The rectifier's mask comes from y: the seam gives no beta, which would save reading it. */
   @Override
   protected void doBackward(
       Buffer x,
@@ -108,6 +107,7 @@ final class CudaBatchNorm extends BatchNorm {
       Buffer dy,
       Buffer exampleWeights,
       Buffer gamma,
+      Buffer beta,
       Buffer mean,
       Buffer inverseDeviation,
       Buffer dx,
@@ -127,7 +127,7 @@ final class CudaBatchNorm extends BatchNorm {
         at(dy),
         orNull(exampleWeights),
         at(gamma),
-        MemorySegment.NULL,
+        at(beta),
         at(mean),
         at(inverseDeviation),
         orNull(dx),
@@ -143,6 +143,7 @@ final class CudaBatchNorm extends BatchNorm {
       Buffer y,
       Buffer dy,
       Buffer gamma,
+      Buffer beta,
       Buffer runningMean,
       Buffer runningVariance,
       Buffer dx,
@@ -161,7 +162,7 @@ final class CudaBatchNorm extends BatchNorm {
         orNull(y),
         at(dy),
         at(gamma),
-        MemorySegment.NULL,
+        at(beta),
         at(runningMean),
         at(runningVariance),
         orNull(dx),

@@ -145,6 +145,7 @@ class JavaBackendConformanceTest {
           x,
           weights,
           gamma,
+          gamma,
           perChannel[0],
           perChannel[1],
           dx,
@@ -156,7 +157,7 @@ class JavaBackendConformanceTest {
       }
       results.addAll(List.of(y.toFloats(), dx.toFloats(), dresidual.toFloats()));
       // The variance is an input here, so it has to be positive.
-      op.backwardRunning(x, y, x, gamma, perChannel[0], perChannel[1], dx, dresidual, norms);
+      op.backwardRunning(x, y, x, gamma, gamma, perChannel[0], perChannel[1], dx, dresidual, norms);
       results.addAll(List.of(dx.toFloats(), norms.toFloats()));
     }
     Buffer means = backend.allocate(DType.FLOAT32, (long) batch * channels);

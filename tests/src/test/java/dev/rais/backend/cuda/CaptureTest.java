@@ -101,7 +101,7 @@ class CaptureTest {
       backend.lossLayer(BATCH, CLASSES, logits, labels, null, 0.25f, losses, norms, logits, flags);
       linear.backwardData(logits, weights, dPooled);
       pool.backward(dPooled, dNormed);
-      norm.backward(y, normed, dNormed, null, c[0], c[2], c[3], dNormed, c[6], c[7], null);
+      norm.backward(y, null, dNormed, null, c[0], c[1], c[2], c[3], dNormed, c[6], c[7], null);
       convolution.backwardWeights(x, dNormed, gradient, null);
       backend.sgd(convolutionWeights, velocity, gradient, 0.1f, 0.9f, 1e-3f);
     }

@@ -12,7 +12,7 @@ public final class HostCopy implements AutoCloseable {
 
   /** With a crew of its own. */
   public HostCopy(int threads) {
-    workers = new Workers(threads);
+    workers = new ForkJoinWorkers(threads);
   }
 
   /** Copies float buffers of the same count, below 2^31. */

@@ -30,7 +30,7 @@ public final class SeparateLossSteps implements AutoCloseable {
 
   /** With a crew of its own. */
   public SeparateLossSteps(int threads, int rows, int classes) {
-    this.workers = new Workers(threads);
+    this.workers = new ForkJoinWorkers(threads);
     this.rows = rows;
     this.classes = classes;
     int wanted = classes < LONG_ROW ? 1 : Math.max(LEAST_PARTS, Math.ceilDiv(classes, LANES));

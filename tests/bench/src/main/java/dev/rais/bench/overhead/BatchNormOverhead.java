@@ -238,7 +238,18 @@ record BatchNormOverhead(double weightedSeconds, double plainSeconds) {
           runningVariance,
           MOMENTUM);
       ours.backward(
-          x, y, dy, exampleWeights, gamma, mean, inverseDeviation, dx, dgamma, dbeta, null);
+          x,
+          null,
+          dy,
+          exampleWeights,
+          gamma,
+          beta,
+          mean,
+          inverseDeviation,
+          dx,
+          dgamma,
+          dbeta,
+          null);
     }
 
     private void oneDnn() {
