@@ -419,6 +419,15 @@ final class TrainCommand implements Callable<Integer> {
         }
         checkpoints.stepped(trainer);
       }
+    } catch (DivergedException e) {
+      throw e;
+    } catch (RuntimeException | Error e) {
+      if (RunDirectory.isInterrupted(run.path())) {
+        warn(
+            "the checkpoints in %s are kept, --resume %s goes on"
+                .formatted(run.path(), run.path()));
+      }
+      throw e;
     }
   }
 

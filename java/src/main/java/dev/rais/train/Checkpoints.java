@@ -107,12 +107,15 @@ public final class Checkpoints implements AutoCloseable {
         Files.deleteIfExists(old);
       }
     } catch (IOException e) {
-      warnings.accept("cannot delete an old checkpoint: " + WholeFile.reason(e, folder));
+      warnings.accept(
+          "cannot delete an old checkpoint in %s: %s"
+              .formatted(folder, WholeFile.reason(e, folder)));
     }
     return file;
   }
 
-  private void await() {
+  /** Waits for a checkpoint that is being written. */
+  void await() {
     if (writing == null) {
       return;
     }
