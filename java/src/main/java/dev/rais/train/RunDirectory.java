@@ -147,22 +147,19 @@ public final class RunDirectory implements AutoCloseable {
   /**
    * Goes on with an interrupted run: its metrics become those of the checkpoint.
    *
+   * @param config the run's, from now on
    * @throws RunFileException if that fails, or another process is at work there
    */
-  public static RunDirectory resume(Path directory, Checkpoint checkpoint) {
+  public static RunDirectory resume(Path directory, TrainingConfig config, Checkpoint checkpoint) {
     requireWritable(directory);
     RunDirectory run = new RunDirectory(directory, null);
     run.kept = true;
     run.lock = RunLock.take(directory);
     try {
       Checkpoints.clearPartial(directory);
-      StringBuilder lines = new StringBuilder();
-      checkpoint.history().forEach(m -> lines.append(run.json.line(m)).append('\n'));
-      run.write(METRICS, lines.toString());
-      run.metrics =
-          FileChannel.open(
-              directory.resolve(METRICS), StandardOpenOption.WRITE, StandardOpenOption.APPEND);
-      run.write(CONFIG, run.json.document(checkpoint.config()));
+      Files.deleteIfExists(directory.resolve(DIVERGED));
+      run.rewind(checkpoint);
+      run.write(CONFIG, run.json.document(config));
       return run;
     } catch (IOException e) {
       run.close();
@@ -171,6 +168,23 @@ public final class RunDirectory implements AutoCloseable {
     } catch (RuntimeException e) {
       run.close();
       throw e;
+    }
+  }
+
+  /** Makes the metrics those of a checkpoint; what comes is added to them. */
+  void rewind(Checkpoint checkpoint) {
+    Path file = directory.resolve(METRICS);
+    StringBuilder lines = new StringBuilder();
+    checkpoint.history().forEach(m -> lines.append(json.line(m)).append('\n'));
+    write(METRICS, lines.toString());
+    try {
+      if (metrics != null) {
+        metrics.close();
+      }
+      metrics = FileChannel.open(file, StandardOpenOption.WRITE, StandardOpenOption.APPEND);
+    } catch (IOException e) {
+      throw new RunFileException(
+          "cannot write %s: %s".formatted(file, WholeFile.reason(e, file)), e);
     }
   }
 

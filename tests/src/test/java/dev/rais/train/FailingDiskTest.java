@@ -76,7 +76,7 @@ class FailingDiskTest {
       from.ifPresent(trainer::restore);
       try (RunDirectory run =
               from.isPresent()
-                  ? RunDirectory.resume(out, from.get())
+                  ? RunDirectory.resume(out, CONFIG, from.get())
                   : RunDirectory.create(out, CONFIG);
           Checkpoints checkpoints =
               new Checkpoints(out, CheckpointInterval.parse("1e-9"), 1, attempt.warnings::add)) {
