@@ -11,6 +11,7 @@ import dev.rais.train.Checkpoints;
 import dev.rais.train.DivergedException;
 import dev.rais.train.Metrics;
 import dev.rais.train.ModelFile;
+import dev.rais.train.OnDivergence;
 import dev.rais.train.RunDirectory;
 import dev.rais.train.RunJson;
 import dev.rais.train.RunMemory;
@@ -174,6 +175,10 @@ final class TrainCommand implements Callable<Integer> {
     CheckpointInterval interval = interval();
     // Named after the option until the data is loaded: a folder's data set has a name of its own.
     TrainingConfig asked = config(defaults(options.dataName()));
+    if (output.out == null && asked.onDivergence() == OnDivergence.ROLLBACK) {
+      throw CommandException.usage(
+          "--on-divergence rollback goes back to checkpoints, which --out DIR keeps");
+    }
     if (output.out != null) {
       RunDirectory.requireWritable(output.out);
       if (RunDirectory.isInterrupted(output.out) && !output.force) {
@@ -325,7 +330,7 @@ final class TrainCommand implements Callable<Integer> {
     }
     return from == null
         ? RunDirectory.create(output.out, config)
-        : RunDirectory.resume(output.out, from);
+        : RunDirectory.resume(output.out, config, from);
   }
 
   /** Passes on what happens to a run to those who watch it. */
@@ -410,7 +415,13 @@ final class TrainCommand implements Callable<Integer> {
         new Checkpoints(run.path(), interval, output.keepCheckpoints, this::warn)) {
       checkpoints.startAt(trainer);
       while (!trainer.finished()) {
-        trainer.advance(listener);
+        try {
+          trainer.advance(listener);
+        } catch (DivergedException e) {
+          if (!checkpoints.rollBack(trainer, run, e)) {
+            throw e;
+          }
+        }
         if (end.isRequested() && !trainer.finished()) {
           Path file = checkpoints.writeNow(trainer);
           run.keep();
@@ -419,6 +430,15 @@ final class TrainCommand implements Callable<Integer> {
         }
         checkpoints.stepped(trainer);
       }
+    } catch (DivergedException e) {
+      throw e;
+    } catch (RuntimeException | Error e) {
+      if (RunDirectory.isInterrupted(run.path())) {
+        warn(
+            "the checkpoints in %s are kept, --resume %s goes on"
+                .formatted(run.path(), run.path()));
+      }
+      throw e;
     }
   }
 

@@ -7,6 +7,7 @@ import dev.rais.nn.Schedule;
 import dev.rais.sampling.Ablation;
 import dev.rais.sampling.DrawMode;
 import dev.rais.train.CheckpointInterval;
+import dev.rais.train.OnDivergence;
 import dev.rais.train.TrainingConfig;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -238,6 +239,14 @@ final class TrainOptions {
             "How batch norms count weighted examples in their statistics: weighted, or plain for"
                 + " all alike (default: weighted).")
     private String batchNorm;
+
+    @Option(
+        names = "--on-divergence",
+        paramLabel = "NAME",
+        description =
+            "Where a loss or gradient is NaN or infinite: stop, skip the minibatch, or rollback to"
+                + " the last checkpoint of --out with half the learning rate (default: stop).")
+    private String onDivergence;
   }
 
   @ArgGroup(validate = false, heading = "Data and model:%n")
@@ -303,6 +312,7 @@ final class TrainOptions {
     ifGiven(choice("schedule", optimisation.schedule, Schedule.class), builder::schedule);
     ifGiven(
         choice("batch norm", optimisation.batchNorm, BatchNormWeights.class), builder::batchNorm);
+    ifGiven(choice("policy", optimisation.onDivergence, OnDivergence.class), builder::onDivergence);
     ifGiven(sampling.roundFraction, builder::roundFraction);
     ifGiven(sampling.gainMax, builder::gainMax);
     ifGiven(sampling.smoothing, builder::smoothing);

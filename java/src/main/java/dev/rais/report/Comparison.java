@@ -388,7 +388,7 @@ public final class Comparison {
           from.ifPresent(trainer::restore);
           opened =
               from.isPresent()
-                  ? RunDirectory.resume(run.directory(), from.get())
+                  ? RunDirectory.resume(run.directory(), run.config(), from.get())
                   : RunDirectory.create(run.directory(), run.config());
           // Many runs are open at once: one that fails must not take the others' work with it.
           opened.keep();
@@ -422,6 +422,9 @@ public final class Comparison {
           }
           files.finish(trainer, ModelFile.Description.of(run.config(), data));
         } catch (DivergedException e) {
+          if (checkpoints.rollBack(trainer, files, e)) {
+            return null;
+          }
           files.saveLastGood(trainer, ModelFile.Description.of(run.config(), data), e);
         }
         return RunRecord.read(run.directory());

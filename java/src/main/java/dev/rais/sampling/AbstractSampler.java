@@ -173,6 +173,19 @@ abstract class AbstractSampler implements ImportanceSampler {
 
   @Override
   public final synchronized void observe(Minibatch batch, Observation observation) {
+    requireOutstanding(batch);
+    observation.check(batch, score(), usesMoments());
+    outstanding.remove(batch.iteration());
+    learn(batch, observation);
+  }
+
+  @Override
+  public final synchronized void discard(Minibatch batch) {
+    requireOutstanding(batch);
+    outstanding.remove(batch.iteration());
+  }
+
+  private void requireOutstanding(Minibatch batch) {
     if (batch.sampler != this) {
       throw new IllegalArgumentException(
           "minibatch " + batch.iteration() + " was drawn by another sampler");
@@ -180,9 +193,6 @@ abstract class AbstractSampler implements ImportanceSampler {
     if (!outstanding.containsKey(batch.iteration())) {
       throw new IllegalArgumentException("minibatch " + batch.iteration() + " was observed before");
     }
-    observation.check(batch, score(), usesMoments());
-    outstanding.remove(batch.iteration());
-    learn(batch, observation);
   }
 
   @Override

@@ -105,6 +105,15 @@ public interface ImportanceSampler extends AutoCloseable {
     observe(batch, Observation.ofLogitGradients(batch, logitGradients, classes));
   }
 
+  /**
+   * Takes back a minibatch that will not be observed, say because its loss was not finite: nothing
+   * is learnt from it, and the schedule does not advance.
+   *
+   * @throws IllegalArgumentException if it was observed or discarded before or is not of this
+   *     sampler
+   */
+  void discard(Minibatch batch);
+
   /** The gain ratio r_t of the minibatch observed last; 1 before the first. */
   double gainRatio();
 

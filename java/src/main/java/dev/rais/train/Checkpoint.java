@@ -28,10 +28,15 @@ import java.util.zip.CRC32C;
  */
 public final class Checkpoint {
   private static final String FORMAT = "rais-checkpoint";
-  private static final String VERSION = "2";
+  private static final String VERSION = "3";
   private static final String MOMENTUM = "momentum.";
   private static final String SAMPLER = "sampler.";
   private static final String DRAWS = "draws";
+
+  private static final int BLOCK = 4096;
+
+  private static final ValueLayout.OfFloat LITTLE_ENDIAN_FLOAT =
+      ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
   /**
    * Where a run stands.
@@ -47,6 +52,9 @@ public final class Checkpoint {
    * @param samplerNanos those of them spent by the sampler
    * @param inputNanos those of them spent waiting for input
    * @param totalNanos nanoseconds of the run, evaluations included
+   * @param skipped minibatches left out because they were not finite
+   * @param skippedInARow those of them since the last that was trained
+   * @param rateHalvings how often the learning rate was halved
    */
   record Counters(
       long iteration,
@@ -59,7 +67,10 @@ public final class Checkpoint {
       long trainingNanos,
       long samplerNanos,
       long inputNanos,
-      long totalNanos) {
+      long totalNanos,
+      long skipped,
+      int skippedInARow,
+      int rateHalvings) {
 
     Counters {
       long least = iteration;
@@ -71,7 +82,10 @@ public final class Checkpoint {
             trainingNanos,
             samplerNanos,
             inputNanos,
-            totalNanos
+            totalNanos,
+            skipped,
+            skippedInARow,
+            rateHalvings
           }) {
         least = Math.min(least, count);
       }
@@ -141,7 +155,6 @@ public final class Checkpoint {
       SamplerState sampler,
       int[] draws,
       String data) {
-    RunJson json = new RunJson();
     Map<String, String> metadata = new LinkedHashMap<>();
     metadata.put("format", FORMAT);
     metadata.put("format_version", VERSION);
@@ -149,9 +162,6 @@ public final class Checkpoint {
     metadata.put("backend", network.backend().description());
     metadata.put("data", data);
     metadata.put("sampler", sampler.sampler());
-    metadata.put("config", json.line(config));
-    metadata.put("counters", json.line(counters));
-    metadata.put("metrics", json.line(history));
     Map<String, TensorFile.Tensor> tensors = new LinkedHashMap<>();
     for (Parameter parameter : network.parameters()) {
       tensors.put(parameter.name(), tensor(parameter, arrays.values()));
@@ -208,10 +218,21 @@ public final class Checkpoint {
   /**
    * Writes the checkpoint; the file appears whole or not at all.
    *
-   * @throws RunFileException if that fails
+   * @throws RunFileException if that fails, or the network has values that are not finite
    */
   public void write(Path file) {
-    contents.write(file);
+    if (!isFinite()) {
+      throw new RunFileException(
+          "no checkpoint of iteration %d is written: the network has values that are not finite"
+              .formatted(iteration()));
+    }
+    // Here and not in the snapshot, for which training waits.
+    RunJson json = new RunJson();
+    Map<String, String> metadata = new LinkedHashMap<>(contents.metadata());
+    metadata.put("config", json.line(config));
+    metadata.put("counters", json.line(counters));
+    metadata.put("metrics", json.line(history));
+    new TensorFile(metadata, contents.tensors()).write(file);
   }
 
   /**
@@ -263,6 +284,32 @@ public final class Checkpoint {
   /** Minibatches trained. */
   public long iteration() {
     return counters.iteration();
+  }
+
+  /** Whether all parameters, velocities and running statistics are finite numbers. */
+  boolean isFinite() {
+    return contents.tensors().entrySet().parallelStream()
+        .filter(e -> e.getValue().type() == ElementType.F32 && !e.getKey().startsWith(SAMPLER))
+        .allMatch(e -> isFinite(e.getValue().values()));
+  }
+
+  /** 0 times a number is 0, 0 times anything else is NaN; in sums that C2 can vectorise. */
+  private static boolean isFinite(MemorySegment floats) {
+    float[] block = new float[BLOCK];
+    float[] sums = new float[BLOCK];
+    long count = floats.byteSize() / Float.BYTES;
+    for (long at = 0; at < count; at += BLOCK) {
+      int here = (int) Math.min(BLOCK, count - at);
+      MemorySegment.copy(floats, LITTLE_ENDIAN_FLOAT, at * Float.BYTES, block, 0, here);
+      for (int i = 0; i < here; i++) {
+        sums[i] += 0 * block[i];
+      }
+    }
+    float sum = 0;
+    for (float partial : sums) {
+      sum += partial;
+    }
+    return sum == 0;
   }
 
   /** Evaluations so far. */
@@ -328,7 +375,7 @@ public final class Checkpoint {
     }
     MemorySegment.copy(
         tensor.values(),
-        ValueLayout.JAVA_FLOAT.withOrder(ByteOrder.LITTLE_ENDIAN),
+        LITTLE_ENDIAN_FLOAT,
         0,
         flat,
         Math.toIntExact(wanted.offset()),

@@ -61,9 +61,40 @@ public final class Checkpoints implements AutoCloseable {
     }
   }
 
-  /** Takes epochs trained before this process as saved. */
+  /**
+   * Takes epochs trained before this process as saved. A run that may have to go back to a
+   * checkpoint gets one to begin with.
+   *
+   * @throws RunFileException if that cannot be written
+   */
   public void startAt(Trainer trainer) {
     lastEpochs = trainer.epochs();
+    trainer.prepareCheckpoints();
+    if (trainer.rollsBack() && list(folder.getParent()).isEmpty()) {
+      writeNow(trainer);
+    }
+  }
+
+  /**
+   * Takes a run that diverged back to its newest checkpoint, with half the learning rate, if it is
+   * configured so; what it recorded since is gone from its folder.
+   *
+   * @return whether it can go on; not where its rate was halved {@link Trainer#MOST_HALVINGS} times
+   */
+  public boolean rollBack(Trainer trainer, RunDirectory run, DivergedException why) {
+    await();
+    Optional<Checkpoint> newest =
+        trainer.rollsBack() ? newest(folder.getParent(), warnings) : Optional.empty();
+    if (newest.isEmpty()) {
+      return false;
+    }
+    trainer.rollBack(newest.get());
+    run.rewind(newest.get());
+    lastEpochs = trainer.epochs();
+    warnings.accept(
+        "%s; back at iteration %d with half the learning rate"
+            .formatted(why.getMessage(), newest.get().iteration()));
+    return true;
   }
 
   private void begin(Trainer trainer) {
@@ -107,12 +138,15 @@ public final class Checkpoints implements AutoCloseable {
         Files.deleteIfExists(old);
       }
     } catch (IOException e) {
-      warnings.accept("cannot delete an old checkpoint: " + WholeFile.reason(e, folder));
+      warnings.accept(
+          "cannot delete an old checkpoint in %s: %s"
+              .formatted(folder, WholeFile.reason(e, folder)));
     }
     return file;
   }
 
-  private void await() {
+  /** Waits for a checkpoint that is being written. */
+  void await() {
     if (writing == null) {
       return;
     }

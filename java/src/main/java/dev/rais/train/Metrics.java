@@ -19,6 +19,7 @@ package dev.rais.train;
  * @param cautious whether draws are uniform at present because importance sampling did not pay
  * @param forwardExamples examples sent forward so far, evaluations apart
  * @param backwardExamples examples sent backward so far
+ * @param skipped minibatches left out so far because their loss or gradient was not finite
  * @param seconds training time so far, without evaluations
  * @param draws how the sampler draws
  */
@@ -38,6 +39,7 @@ public record Metrics(
     boolean cautious,
     long forwardExamples,
     long backwardExamples,
+    long skipped,
     double seconds,
     Draws draws) {
   /** Lines of runs that recorded no draws have none. */

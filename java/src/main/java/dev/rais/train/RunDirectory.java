@@ -1,7 +1,6 @@
 package dev.rais.train;
 
 import java.io.IOException;
-import java.io.Writer;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
@@ -15,7 +14,8 @@ import java.util.List;
  * model.safetensors and draws.safetensors at its end.
  *
  * <p>Closed without {@link #finish} or {@link #saveLastGood}, it takes back what was begun, so that
- * a failed run leaves nothing. Files of an earlier run in the same folder are replaced.
+ * a failed run leaves nothing; but where there are checkpoints, so that it can go on, everything
+ * stays. Files of an earlier run in the same folder are replaced.
  */
 public final class RunDirectory implements AutoCloseable {
   /** The run's {@link TrainingConfig}. */
@@ -53,7 +53,7 @@ public final class RunDirectory implements AutoCloseable {
   private final Path topmostCreated;
   private final RunJson json = new RunJson();
   private RunLock lock;
-  private Writer metrics;
+  private FileChannel metrics;
   private boolean begun;
   private boolean kept;
 
@@ -105,7 +105,12 @@ public final class RunDirectory implements AutoCloseable {
           Files.deleteIfExists(directory.resolve(name));
         }
         Checkpoints.clear(directory);
-        run.metrics = Files.newBufferedWriter(directory.resolve(METRICS), StandardCharsets.UTF_8);
+        run.metrics =
+            FileChannel.open(
+                directory.resolve(METRICS),
+                StandardOpenOption.CREATE,
+                StandardOpenOption.TRUNCATE_EXISTING,
+                StandardOpenOption.WRITE);
       } catch (IOException e) {
         throw new RunFileException(
             "cannot write a run to %s: %s".formatted(directory, WholeFile.reason(e, directory)), e);
@@ -142,22 +147,19 @@ public final class RunDirectory implements AutoCloseable {
   /**
    * Goes on with an interrupted run: its metrics become those of the checkpoint.
    *
+   * @param config the run's, from now on
    * @throws RunFileException if that fails, or another process is at work there
    */
-  public static RunDirectory resume(Path directory, Checkpoint checkpoint) {
+  public static RunDirectory resume(Path directory, TrainingConfig config, Checkpoint checkpoint) {
     requireWritable(directory);
     RunDirectory run = new RunDirectory(directory, null);
     run.kept = true;
     run.lock = RunLock.take(directory);
     try {
       Checkpoints.clearPartial(directory);
-      StringBuilder lines = new StringBuilder();
-      checkpoint.history().forEach(m -> lines.append(run.json.line(m)).append('\n'));
-      run.write(METRICS, lines.toString());
-      run.metrics =
-          Files.newBufferedWriter(
-              directory.resolve(METRICS), StandardCharsets.UTF_8, StandardOpenOption.APPEND);
-      run.write(CONFIG, run.json.document(checkpoint.config()));
+      Files.deleteIfExists(directory.resolve(DIVERGED));
+      run.rewind(checkpoint);
+      run.write(CONFIG, run.json.document(config));
       return run;
     } catch (IOException e) {
       run.close();
@@ -166,6 +168,23 @@ public final class RunDirectory implements AutoCloseable {
     } catch (RuntimeException e) {
       run.close();
       throw e;
+    }
+  }
+
+  /** Makes the metrics those of a checkpoint; what comes is added to them. */
+  void rewind(Checkpoint checkpoint) {
+    Path file = directory.resolve(METRICS);
+    StringBuilder lines = new StringBuilder();
+    checkpoint.history().forEach(m -> lines.append(json.line(m)).append('\n'));
+    write(METRICS, lines.toString());
+    try {
+      if (metrics != null) {
+        metrics.close();
+      }
+      metrics = FileChannel.open(file, StandardOpenOption.WRITE, StandardOpenOption.APPEND);
+    } catch (IOException e) {
+      throw new RunFileException(
+          "cannot write %s: %s".formatted(file, WholeFile.reason(e, file)), e);
     }
   }
 
@@ -192,9 +211,8 @@ public final class RunDirectory implements AutoCloseable {
   /** Adds an evaluation to metrics.jsonl; whoever reads the file sees it at once. */
   public void add(Metrics evaluation) {
     try {
-      metrics.write(json.line(evaluation));
-      metrics.write('\n');
-      metrics.flush();
+      byte[] line = (json.line(evaluation) + "\n").getBytes(StandardCharsets.UTF_8);
+      writeAll(metrics, ByteBuffer.wrap(line));
     } catch (IOException e) {
       Path file = directory.resolve(METRICS);
       throw new RunFileException(
@@ -255,6 +273,7 @@ public final class RunDirectory implements AutoCloseable {
       if (metrics != null) {
         metrics.close();
       }
+      kept = kept || begun && !Checkpoints.list(directory).isEmpty();
       if (!kept) {
         takeBackFiles();
       }

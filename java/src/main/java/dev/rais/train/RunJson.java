@@ -10,7 +10,10 @@ import com.fasterxml.jackson.databind.JsonSerializer;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.SerializerProvider;
 import com.fasterxml.jackson.databind.module.SimpleModule;
+import com.fasterxml.jackson.databind.node.IntNode;
+import com.fasterxml.jackson.databind.node.NullNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import com.fasterxml.jackson.databind.node.TextNode;
 import dev.rais.nn.BatchNormWeights;
 import dev.rais.nn.Schedule;
 import dev.rais.sampling.Ablation;
@@ -65,6 +68,7 @@ public final class RunJson {
     addChoice(module, Schedule.class);
     addChoice(module, DrawMode.class);
     addChoice(module, BatchNormWeights.class);
+    addChoice(module, OnDivergence.class);
     mapper.registerModule(module);
   }
 
@@ -115,15 +119,18 @@ public final class RunJson {
 
   /** Adds what files of earlier versions lack; says whether there was anything to add. */
   private static boolean complete(ObjectNode object, Class<?> type) {
-    if (type == Metrics.class && !object.has("draws")) {
-      object.putNull("draws");
-      return true;
+    int before = object.size();
+    if (type == Metrics.class) {
+      object.putIfAbsent("draws", NullNode.instance);
+      object.putIfAbsent("skipped", IntNode.valueOf(0));
+    } else if (type == TrainingConfig.class) {
+      object.putIfAbsent("ablation", TextNode.valueOf(Ablation.NONE.id()));
+      object.putIfAbsent("onDivergence", TextNode.valueOf(OnDivergence.STOP.id()));
+    } else if (type == Summary.class) {
+      object.putIfAbsent("skipped", IntNode.valueOf(0));
+      object.putIfAbsent("rateHalvings", IntNode.valueOf(0));
     }
-    if (type == TrainingConfig.class && !object.has("ablation")) {
-      object.put("ablation", Ablation.NONE.id());
-      return true;
-    }
-    return false;
+    return object.size() > before;
   }
 
   /** One line, without its end. */

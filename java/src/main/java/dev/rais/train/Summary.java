@@ -28,6 +28,8 @@ package dev.rais.train;
  * @param cautiousIterations minibatches drawn uniformly because importance sampling did not pay
  * @param forwardExamples examples sent forward, evaluations apart
  * @param backwardExamples examples sent backward
+ * @param skipped minibatches left out because their loss or gradient was not finite
+ * @param rateHalvings how often the run went back to a checkpoint and halved its learning rate
  */
 public record Summary(
     String sampler,
@@ -52,4 +54,6 @@ public record Summary(
     double boundShare,
     long cautiousIterations,
     long forwardExamples,
-    long backwardExamples) {}
+    long backwardExamples,
+    long skipped,
+    int rateHalvings) {}

@@ -42,7 +42,7 @@ record TensorFile(Map<String, String> metadata, Map<String, Tensor> tensors) {
   /** What one buffer covers: buffers are limited to 2 GiB, arrays here are not. */
   private static final long CHUNK = 1 << 26;
 
-  private static final long SCRATCH_BYTES = 1 << 20;
+  private static final long SCRATCH_BYTES = 1 << 18;
 
   /**
    * An array.
@@ -63,26 +63,29 @@ record TensorFile(Map<String, String> metadata, Map<String, Tensor> tensors) {
     List<Map.Entry<String, Tensor>> ordered = new ArrayList<>(tensors.entrySet());
     ordered.sort(Comparator.comparingInt(e -> -e.getValue().type().numBytes()));
     byte[] start = start(ordered);
-    CRC32C crc = new CRC32C();
-    crc.update(start);
-    MemorySegment scratch = Arena.ofAuto().allocate(SCRATCH_BYTES, 64);
-    try {
-      for (Map.Entry<String, Tensor> entry : ordered) {
-        forNativeChunks(entry.getValue().values(), scratch, crc::update);
-      }
-    } catch (IOException e) {
-      throw new AssertionError("a checksum does no I/O", e);
-    }
-    byte[] digits = "%08x".formatted(crc.getValue()).getBytes(StandardCharsets.US_ASCII);
-    System.arraycopy(digits, 0, start, CHECKSUM_AT, digits.length);
     WholeFile.write(
         file,
         channel -> {
+          CRC32C crc = new CRC32C();
+          crc.update(start);
           RunDirectory.writeAll(channel, ByteBuffer.wrap(start));
-          for (Map.Entry<String, Tensor> entry : ordered) {
-            forNativeChunks(
-                entry.getValue().values(), scratch, chunk -> RunDirectory.writeAll(channel, chunk));
+          MemorySegment scratch = Arena.ofAuto().allocate(SCRATCH_BYTES, 64);
+          try (EarlySync sync = new EarlySync(channel)) {
+            for (Map.Entry<String, Tensor> entry : ordered) {
+              forNativeChunks(
+                  entry.getValue().values(),
+                  scratch,
+                  chunk -> {
+                    // Each piece is copied, summed and written while it is in the caches.
+                    crc.update(chunk.duplicate());
+                    RunDirectory.writeAll(channel, chunk);
+                    sync.written();
+                  });
+            }
           }
+          byte[] digits = "%08x".formatted(crc.getValue()).getBytes(StandardCharsets.US_ASCII);
+          channel.position(CHECKSUM_AT);
+          RunDirectory.writeAll(channel, ByteBuffer.wrap(digits));
         });
   }
 
@@ -93,6 +96,8 @@ record TensorFile(Map<String, String> metadata, Map<String, Tensor> tensors) {
     ObjectNode texts = header.putObject("__metadata__");
     texts.put(CHECKSUM, NO_CHECKSUM);
     metadata.forEach(texts::put);
+    // Again: what was read from a file has that file's.
+    texts.put(CHECKSUM, NO_CHECKSUM);
     long offset = 0;
     for (Map.Entry<String, Tensor> entry : ordered) {
       Tensor tensor = entry.getValue();

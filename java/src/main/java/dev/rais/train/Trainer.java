@@ -37,6 +37,9 @@ public final class Trainer implements AutoCloseable {
 
   private static final double LOSS_ALPHA = 0.02;
 
+  /** A rate that was halved so often and still is too high is not what is wrong. */
+  public static final int MOST_HALVINGS = 10;
+
   private final TrainingConfig config;
   private final Backend backend;
   private final Dataset data;
@@ -51,6 +54,7 @@ public final class Trainer implements AutoCloseable {
   private final DeviceImages train;
   private final DeviceImages test;
   private final ExactNorms exactNorms;
+  private final SkippedSteps skippedSteps;
   private final InputPipeline inputs;
   private final Buffer labels;
   private final Buffer weights;
@@ -96,6 +100,7 @@ public final class Trainer implements AutoCloseable {
   private final int[] draws;
 
   private double learningRate;
+  private int rateHalvings;
   private double loss = Double.NaN;
   private long trainingNanos;
   private long samplerNanos;
@@ -162,6 +167,7 @@ public final class Trainer implements AutoCloseable {
         new InputPipeline(
             backend, train, config.augmentation(), config.seed(), m, net.input(), overlap);
     exactNorms = exact == null ? null : new ExactNorms(network, train, exact, workspace);
+    skippedSteps = new SkippedSteps(backend, network, config.onDivergence());
     labels = backend.allocate(DType.INT32, m);
     weights = backend.allocate(DType.FLOAT32, m);
     losses = backend.allocate(DType.FLOAT32, m);
@@ -285,14 +291,22 @@ public final class Trainer implements AutoCloseable {
     totalNanos += System.nanoTime() - begin;
   }
 
+  /** Does beforehand what would let the first checkpoints take longer than others. */
+  public void prepareCheckpoints() {
+    fingerprint();
+    for (int k = 0; k < snapshots.length; k++) {
+      if (snapshots[k] == null) {
+        snapshots[k] = Checkpoint.Arrays.of(network);
+      }
+    }
+  }
+
   /**
    * A copy of the run's state, to be written by another thread; valid until the call after the
    * next, which uses its memory again.
    */
   public Checkpoint checkpoint() {
-    if (snapshots[nextSnapshot] == null) {
-      snapshots[nextSnapshot] = Checkpoint.Arrays.of(network);
-    }
+    prepareCheckpoints();
     Checkpoint.Arrays arrays = snapshots[nextSnapshot];
     nextSnapshot = 1 - nextSnapshot;
     arrays.download(network);
@@ -308,7 +322,10 @@ public final class Trainer implements AutoCloseable {
             trainingNanos,
             samplerNanos,
             inputNanos(),
-            totalNanos);
+            totalNanos,
+            skippedSteps.count(),
+            skippedSteps.inARow(),
+            rateHalvings);
     return Checkpoint.of(
         config, counters, history, network, arrays, sampler.state(), draws, fingerprint());
   }
@@ -362,9 +379,28 @@ public final class Trainer implements AutoCloseable {
     samplerNanos = counters.samplerNanos();
     earlierInputNanos = counters.inputNanos() - inputs.waitedNanos();
     totalNanos = counters.totalNanos();
+    skippedSteps.restore(counters.skipped(), counters.skippedInARow());
+    rateHalvings = counters.rateHalvings();
     System.arraycopy(checkpoint.draws(draws.length), 0, draws, 0, draws.length);
     history.clear();
     history.addAll(checkpoint.history());
+  }
+
+  /** Whether the run goes back to a checkpoint where a loss is not finite, if it still may. */
+  boolean rollsBack() {
+    return config.onDivergence() == OnDivergence.ROLLBACK && rateHalvings < MOST_HALVINGS;
+  }
+
+  /** Goes back to a checkpoint of this run, and on with half the learning rate; time has passed. */
+  void rollBack(Checkpoint checkpoint) {
+    int halvings = Math.max(rateHalvings, checkpoint.counters().rateHalvings()) + 1;
+    long[] nanos = {trainingNanos, samplerNanos, inputNanos(), totalNanos};
+    restore(checkpoint);
+    rateHalvings = halvings;
+    trainingNanos = nanos[0];
+    samplerNanos = nanos[1];
+    earlierInputNanos = nanos[2] - inputs.waitedNanos();
+    totalNanos = nanos[3];
   }
 
   private void step() {
@@ -388,6 +424,7 @@ public final class Trainer implements AutoCloseable {
     if (inputs.wantsUpcoming()) {
       inputs.prepare(sampler.upcoming(m), iteration + 1);
     }
+    skippedSteps.begin();
     net.forward(config.batchNorm() == BatchNormWeights.WEIGHTED ? weights : null, iteration);
     backend.lossLayer(
         m,
@@ -400,13 +437,23 @@ public final class Trainer implements AutoCloseable {
         norms,
         net.logitGradients(),
         correctness);
-    checkLoss(batch);
+    if (!takeLoss(batch)) {
+      return;
+    }
     net.backward();
+    if (skippedSteps.isGradientBad()) {
+      leaveOut(batch, Double.NaN);
+      return;
+    }
+    skippedSteps.trained();
 
     long observing = System.nanoTime();
     sampler.observe(batch, observation());
     learningRate =
-        sampler.learningRate(t -> config.schedule().learningRate(config.learningRate(), t, total));
+        Math.scalb(
+            sampler.learningRate(
+                t -> config.schedule().learningRate(config.learningRate(), t, total)),
+            -rateHalvings);
     samplerNanos += System.nanoTime() - observing;
 
     backend.sgd(
@@ -436,8 +483,8 @@ public final class Trainer implements AutoCloseable {
     return (forwardExamples + 2.0 * backwardExamples) / (3.0 * data.train().count());
   }
 
-  /** The loss of the weighted minibatch; stops at one that is not finite. */
-  private void checkLoss(Minibatch batch) {
+  /** The loss of the weighted minibatch; says whether it is finite and the step can go on. */
+  private boolean takeLoss(Minibatch batch) {
     losses.download(batchLosses, 0);
     double sum = 0;
     for (int j = 0; j < batchLosses.length; j++) {
@@ -445,9 +492,23 @@ public final class Trainer implements AutoCloseable {
     }
     double mean = sum / batchLosses.length;
     if (!Double.isFinite(mean)) {
-      throw diverged(mean);
+      leaveOut(batch, mean);
+      return false;
     }
     loss = Double.isNaN(loss) ? mean : loss + LOSS_ALPHA * (mean - loss);
+    return true;
+  }
+
+  /** Goes on as if a minibatch had not been drawn, or stops, as configured. */
+  private void leaveOut(Minibatch batch, double found) {
+    if (!skippedSteps.skip()) {
+      throw diverged(found);
+    }
+    sampler.discard(batch);
+    for (int index : batch.indices()) {
+      draws[index]--;
+    }
+    forwardExamples += config.batchSize();
   }
 
   /** Restores the last good state; what remains is to throw this. */
@@ -548,6 +609,7 @@ public final class Trainer implements AutoCloseable {
         statistics.cautious(),
         forwardExamples,
         backwardExamples,
+        skippedSteps.count(),
         trainingNanos / 1e9,
         Draws.of(sampler, draws, data.train().labels(), data.numClasses()));
   }
@@ -586,7 +648,9 @@ public final class Trainer implements AutoCloseable {
         last.boundShare(),
         sampler.statistics().cautiousIterations(),
         forwardExamples,
-        backwardExamples);
+        backwardExamples,
+        skippedSteps.count(),
+        rateHalvings);
   }
 
   @Override
@@ -597,6 +661,7 @@ public final class Trainer implements AutoCloseable {
       exactNorms.close();
     }
     evaluator.close();
+    skippedSteps.close();
     if (scorer != null) {
       scorer.close();
     }

@@ -47,6 +47,7 @@ import java.lang.reflect.RecordComponent;
  * @param flip whether half of the training images are mirrored
  * @param cutout S: side of the square that is blanked in training images, 0 for none
  * @param batchNorm how batch norms count weighted examples
+ * @param onDivergence what becomes of the run where a loss is not finite
  * @param ablation part of RAIS that is left out for an experiment: one of {@link Ablation#ids()}
  */
 public record TrainingConfig(
@@ -80,6 +81,7 @@ public record TrainingConfig(
     boolean flip,
     int cutout,
     BatchNormWeights batchNorm,
+    OnDivergence onDivergence,
     String ablation) {
 
   /** Checks every range; the message names the option and its value. */
@@ -143,7 +145,8 @@ public record TrainingConfig(
     for (RecordComponent component : TrainingConfig.class.getRecordComponents()) {
       Object mine = value(component, this);
       Object theirs = value(component, begun);
-      if (!mine.equals(theirs)) {
+      // It plays no part before a loss is not finite, and may be what such a run is to go on with.
+      if (!mine.equals(theirs) && !(mine instanceof OnDivergence)) {
         throw new RunFileException(
             "%s is %s, but the run was begun with %s".formatted(component.getName(), mine, theirs));
       }
@@ -215,6 +218,7 @@ public record TrainingConfig(
     private boolean flip;
     private int cutout;
     private BatchNormWeights batchNorm = BatchNormWeights.WEIGHTED;
+    private OnDivergence onDivergence = OnDivergence.STOP;
     private String ablation = Ablation.NONE.id();
 
     private Builder(String data, String model, String sampler) {
@@ -256,6 +260,7 @@ public record TrainingConfig(
       flip = from.flip();
       cutout = from.cutout();
       batchNorm = from.batchNorm();
+      onDivergence = from.onDivergence();
       ablation = from.ablation();
     }
 
@@ -439,6 +444,12 @@ public record TrainingConfig(
       return this;
     }
 
+    /** Sets what becomes of the run where a loss is not finite. */
+    public Builder onDivergence(OnDivergence value) {
+      onDivergence = value;
+      return this;
+    }
+
     /** Sets the part of RAIS that is left out. */
     public Builder ablation(String value) {
       ablation = value;
@@ -482,6 +493,7 @@ public record TrainingConfig(
           flip,
           cutout,
           batchNorm,
+          onDivergence,
           ablation);
     }
   }

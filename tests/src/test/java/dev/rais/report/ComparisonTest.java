@@ -91,6 +91,7 @@ class ComparisonTest {
                     m.cautious(),
                     m.forwardExamples(),
                     m.backwardExamples(),
+                    m.skipped(),
                     0,
                     m.draws()))
         .toList();

@@ -52,6 +52,8 @@ final class Runs {
             0,
             0,
             0,
+            0,
+            0,
             0);
     return new RunRecord(
         Path.of(config.sampler() + "-" + config.seed()),
@@ -85,6 +87,7 @@ final class Runs {
         0,
         0,
         false,
+        0,
         0,
         0,
         seconds,

@@ -43,10 +43,12 @@ class CheckpointTest {
       new Dataset(
           "small", sample.train().slice(0, 800), sample.test().slice(0, 200), sample.classNames());
   private Backend backend;
+  private InterruptedRun runs;
 
   @BeforeEach
   void open() {
     backend = Backends.open("cpu", 2, warning -> {});
+    runs = new InterruptedRun(backend, data, folder.resolve("checkpoint"));
   }
 
   @AfterEach
@@ -63,35 +65,7 @@ class CheckpointTest {
         .seed(5);
   }
 
-  /** What a run leaves: its evaluations but for times, its parameters and running statistics. */
-  private record Outcome(List<String> metrics, float[] parameters, float[] state) {
-    void assertSame(Outcome other, String message) {
-      assertEquals(metrics, other.metrics, message);
-      assertArrayEquals(parameters, other.parameters, message);
-      assertArrayEquals(state, other.state, message);
-    }
-  }
-
-  private static Outcome outcome(Trainer trainer, List<Metrics> evaluations) {
-    RunJson json = new RunJson();
-    return new Outcome(
-        evaluations.stream()
-            .map(m -> json.line(m).replaceFirst("\"seconds\":[^,}]*", "\"seconds\":0"))
-            .toList(),
-        trainer.network().values().toFloats(),
-        trainer.network().stateValues().toFloats());
-  }
-
-  private static final class Evaluations implements TrainingListener {
-    final List<Metrics> all = new ArrayList<>();
-
-    @Override
-    public void evaluated(Metrics metrics) {
-      all.add(metrics);
-    }
-  }
-
-  private Outcome whole(TrainingConfig config) {
+  private InterruptedRun.Outcome whole(TrainingConfig config) {
     return whole(mlp(), config);
   }
 
@@ -99,43 +73,17 @@ class CheckpointTest {
     return Models.mlp(new Shape(28, 28, 1), 10);
   }
 
-  private Outcome whole(Model model, TrainingConfig config) {
-    Evaluations evaluations = new Evaluations();
-    try (Trainer trainer = new Trainer(backend, data, config, model)) {
-      trainer.run(evaluations);
-      return outcome(trainer, evaluations.all);
-    }
+  private InterruptedRun.Outcome whole(Model model, TrainingConfig config) {
+    return runs.whole(model, config);
   }
 
   /** Trains with an interruption, by way of a file, after each of these iterations. */
-  private Outcome interrupted(TrainingConfig config, long... after) {
+  private InterruptedRun.Outcome interrupted(TrainingConfig config, long... after) {
     return interrupted(mlp(), config, after);
   }
 
-  private Outcome interrupted(Model model, TrainingConfig config, long... after) {
-    Path file = folder.resolve("checkpoint");
-    List<Metrics> evaluations = new ArrayList<>();
-    Checkpoint from = null;
-    for (int part = 0; part <= after.length; part++) {
-      try (Trainer trainer = new Trainer(backend, data, config, model)) {
-        if (from != null) {
-          trainer.restore(from);
-          evaluations = new ArrayList<>(from.history());
-        }
-        Evaluations more = new Evaluations();
-        long stop = part < after.length ? after[part] : Long.MAX_VALUE;
-        for (long t = from == null ? 0 : from.iteration(); t < stop && !trainer.finished(); t++) {
-          trainer.advance(more);
-        }
-        evaluations.addAll(more.all);
-        trainer.checkpoint().write(file);
-        if (trainer.finished()) {
-          return outcome(trainer, evaluations);
-        }
-        from = Checkpoint.read(file);
-      }
-    }
-    throw new AssertionError("unreachable");
+  private InterruptedRun.Outcome interrupted(Model model, TrainingConfig config, long... after) {
+    return runs.interrupted(model, config, after);
   }
 
   static Stream<String> samplers() {
@@ -146,7 +94,7 @@ class CheckpointTest {
   @MethodSource("samplers")
   void aResumedRunIsTheUninterruptedOne(String sampler) {
     TrainingConfig config = config(sampler).build();
-    Outcome expected = whole(config);
+    InterruptedRun.Outcome expected = whole(config);
     Random random = new Random(sampler.hashCode());
     for (int k = 0; k < 3; k++) {
       long first = 1 + random.nextInt(60);
@@ -160,7 +108,7 @@ class CheckpointTest {
   void raisResumesAtEveryStageOfItsRounds() {
     for (DrawMode draw : DrawMode.values()) {
       TrainingConfig config = config("rais").draw(draw).epochs(4).build();
-      Outcome expected = whole(config);
+      InterruptedRun.Outcome expected = whole(config);
       for (long t = 1; t < 60; t += 3) {
         interrupted(config, t).assertSame(expected, draw + " interrupted after " + t);
       }

@@ -47,6 +47,11 @@ record FixedProbabilities(float[] np) implements ImportanceSampler {
   }
 
   @Override
+  public void discard(Minibatch batch) {
+    throw new UnsupportedOperationException();
+  }
+
+  @Override
   public double gainRatio() {
     return 1;
   }

@@ -97,6 +97,7 @@ class RunDirectoryTest {
         false,
         1,
         1,
+        0,
         1.5,
         Draws.UNKNOWN);
   }

@@ -1,5 +1,6 @@
 package dev.rais.bench;
 
+import dev.rais.bench.checkpoint.CheckpointBench;
 import dev.rais.bench.draws.DrawsBench;
 import dev.rais.bench.kernels.KernelsBench;
 import dev.rais.bench.ops.OpsBench;
@@ -24,6 +25,7 @@ final class Benches {
         new KernelsBench(),
         new DrawsBench(),
         new SamplerBench(),
+        new CheckpointBench(),
         new SoakBench());
   }
 }

@@ -8,7 +8,9 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.PrintWriter;
 import java.io.StringWriter;
+import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import picocli.CommandLine;
 
 class BenchTest {
@@ -85,6 +87,21 @@ class BenchTest {
     double lower = json.get("lowerQuartileOfRatios").asDouble();
     double median = json.get("medianOfRatios").asDouble();
     assertTrue(lower <= median && median <= json.get("upperQuartileOfRatios").asDouble());
+  }
+
+  @Test
+  void whatACheckpointCostsIsOneObjectOnTheLastLine(@TempDir Path folder) throws Exception {
+    String arguments = "checkpoint --model resnet8 --examples 200 --turns 3 --folder " + folder;
+    assertEquals(0, run((arguments + " --json").split(" ")), err::toString);
+    JsonNode json = new ObjectMapper().readTree(out.toString().lines().toList().getLast());
+    assertEquals("checkpoint", json.get("bench").asText());
+    assertTrue(json.get("numBytes").asLong() > 2 * 4 * 78_042, "parameters and velocities");
+    for (String number : new String[] {"writeSeconds", "copySeconds", "writeOverCopy"}) {
+      assertTrue(json.get(number).asDouble() > 0, number);
+    }
+    double stall = json.get("stallMillis").asDouble();
+    assertTrue(stall > 0 && stall <= json.get("mostStallMillis").asDouble());
+    assertEquals(0, folder.toFile().list().length, "nothing stays behind");
   }
 
   @Test

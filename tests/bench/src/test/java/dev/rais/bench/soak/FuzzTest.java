@@ -10,9 +10,9 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
-/** A few seconds of fuzzing for each reader; tests/soak fuzz goes on for longer. */
+/** A few seconds of fuzzing for each reader; ten minutes with {@code mvn verify -Pnightly}. */
 class FuzzTest {
-  private static final int SECONDS = 3;
+  private static final int SECONDS = Integer.getInteger("rais.fuzz.seconds", 3);
 
   @ParameterizedTest
   @EnumSource

@@ -1,0 +1,2 @@
+/** What saving a run costs it. */
+package dev.rais.bench.checkpoint;
