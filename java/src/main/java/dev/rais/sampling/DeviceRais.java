@@ -102,7 +102,7 @@ public final class DeviceRais implements AutoCloseable {
     this.m = m;
     this.seed = seed;
     this.device = device;
-    roundSize = inRounds() ? Round.size(options.roundFraction(), n, m) : 0;
+    roundSize = roundSize(options, n, m);
     trainer =
         Executors.newSingleThreadExecutor(
             Thread.ofPlatform().daemon().name("rais-uncertainty-set").factory());
@@ -124,8 +124,13 @@ public final class DeviceRais implements AutoCloseable {
   }
 
   /** K; 0 with independent draws. */
-  public int roundSize() {
-    return roundSize;
+  public static int roundSize(RaisOptions options, int n, int m) {
+    return options.draw() == DrawMode.ROUNDS ? Round.size(options.roundFraction(), n, m) : 0;
+  }
+
+  /** Whether a set is in force. */
+  public boolean hasSet() {
+    return set != null;
   }
 
   private boolean inRounds() {

@@ -394,6 +394,16 @@ public final class RaisSampler extends AbstractSampler {
     return history.visits(index);
   }
 
+  /** [indexBound] how often each example was drawn and observed. */
+  public synchronized int[] visits() {
+    int[] visits = new int[population.size()];
+    Arrays.setAll(visits, history::visits);
+    for (int j = 0; j < deferred; j++) {
+      visits[deferredIndices[j]]++;
+    }
+    return visits;
+  }
+
   @Override
   public synchronized SamplerStatistics statistics() {
     return new SamplerStatistics(

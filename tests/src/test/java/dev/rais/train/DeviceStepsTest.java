@@ -1,0 +1,198 @@
+package dev.rais.train;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.rais.backend.Backend;
+import dev.rais.backend.cuda.HostCuda;
+import dev.rais.data.Dataset;
+import dev.rais.data.Datasets;
+import dev.rais.nn.Model;
+import dev.rais.nn.Models;
+import dev.rais.nn.Shape;
+import dev.rais.sampling.DrawMode;
+import dev.rais.sampling.SamplerState;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.function.Consumer;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.DynamicTest;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestFactory;
+
+/**
+ * Steps put on the device ahead of the host, replayed from graphs, against steps that the host
+ * waits for: the same bits in everything that a run leaves, on a device that does nothing before it
+ * is waited for.
+ */
+class DeviceStepsTest {
+  private static final int M = 16;
+
+  private static Dataset data(int images) {
+    Dataset all = Datasets.load("fashion-mnist-sample", null);
+    return new Dataset(
+        "small", all.train().slice(0, images), all.test().slice(0, 20), all.classNames());
+  }
+
+  private static TrainingConfig.Builder config(String sampler, double epochs) {
+    return TrainingConfig.builder("small", "mlp", sampler)
+        .batchSize(M)
+        .epochs(epochs)
+        .evalEvery(epochs / 3)
+        .async(false)
+        .seed(11);
+  }
+
+  /** What a run leaves. */
+  private record Outcome(List<Metrics> evaluations, Checkpoint end) {}
+
+  private static Model model(TrainingConfig config, Dataset data) {
+    return Models.create(config.model(), new Shape(28, 28, 1), data.numClasses());
+  }
+
+  private static Outcome run(TrainingConfig config, Dataset data, boolean onDevice) {
+    return run(config, data, onDevice, null, Long.MAX_VALUE);
+  }
+
+  /** Runs, from a checkpoint if there is one, to the end or an iteration. */
+  private static Outcome run(
+      TrainingConfig config, Dataset data, boolean onDevice, Checkpoint from, long end) {
+    List<Metrics> evaluations = new ArrayList<>();
+    try (Backend backend = HostCuda.newBackend();
+        Trainer trainer =
+            new Trainer(backend, data, config, model(config, data), true, onDevice)) {
+      if (from != null) {
+        trainer.restore(from);
+      }
+      TrainingListener listener =
+          new TrainingListener() {
+            @Override
+            public void evaluated(Metrics metrics) {
+              evaluations.add(metrics);
+            }
+          };
+      long[] iteration = {from == null ? 0 : from.iteration()};
+      while (!trainer.finished() && iteration[0] < end) {
+        trainer.advance(listener);
+        iteration[0]++;
+      }
+      return new Outcome(evaluations, trainer.checkpoint());
+    }
+  }
+
+  private static void same(Outcome expected, Outcome found, String where) {
+    assertEquals(expected.evaluations().size(), found.evaluations().size(), where);
+    for (int i = 0; i < found.evaluations().size(); i++) {
+      assertEquals(
+          withoutTime(expected.evaluations().get(i)), withoutTime(found.evaluations().get(i)));
+    }
+    same(expected.end(), found.end(), where);
+  }
+
+  private static Metrics withoutTime(Metrics m) {
+    return new Metrics(
+        m.iteration(),
+        m.epochs(),
+        m.epochsEquivalent(),
+        m.gainRatio(),
+        m.learningRate(),
+        m.trainLoss(),
+        m.testLoss(),
+        m.testError(),
+        m.testTop5Error(),
+        m.gainBoundHits(),
+        m.boundShare(),
+        m.flooredExamples(),
+        m.cautious(),
+        m.forwardExamples(),
+        m.backwardExamples(),
+        0,
+        m.draws());
+  }
+
+  private static void same(Checkpoint expected, Checkpoint found, String where) {
+    assertEquals(expected.iteration(), found.iteration(), where);
+    assertEquals(expected.counters().loss(), found.counters().loss(), where);
+    assertEquals(expected.counters().learningRate(), found.counters().learningRate(), where);
+    int n = expected.draws(-1).length;
+    assertArrayEquals(expected.draws(n), found.draws(n), where);
+    same(expected.sampler(), found.sampler(), where);
+  }
+
+  /** Every array of a sampler's state, byte by byte. */
+  static void same(SamplerState expected, SamplerState found, String where) {
+    assertEquals(
+        expected.names().stream().sorted().toList(),
+        found.names().stream().sorted().toList(),
+        where);
+    for (String name : expected.names()) {
+      assertEquals(
+          -1,
+          expected.arrays().get(name).values().mismatch(found.arrays().get(name).values()),
+          () -> where + ": " + name + " differs");
+    }
+  }
+
+  private record Case(String name, int images, TrainingConfig config) {}
+
+  private static Stream<Case> cases() {
+    return Stream.of(
+        new Case("uniform", 160, config("uniform", 2).build()),
+        new Case("uniform, independent", 160, config("uniform-iid", 2).build()),
+        new Case("rais in rounds", 160, config("rais", 8).build()),
+        new Case("rais, independent", 160, config("rais", 8).draw(DrawMode.IID).build()),
+        new Case(
+            "rais, balanced classes", 160, config("rais", 8).classBalance(true).build()),
+        new Case(
+            "rais, cautious", 64, config("rais", 90).evalEvery(30).caution(true).build()),
+        new Case(
+            "rais, independent, cautious",
+            64,
+            config("rais", 90).evalEvery(30).draw(DrawMode.IID).caution(true).build()));
+  }
+
+  @TestFactory
+  Stream<DynamicTest> runsOnTheDeviceLeaveTheBitsOfRunsThatTheHostWaitsFor() {
+    return cases()
+        .map(
+            c ->
+                DynamicTest.dynamicTest(
+                    c.name(),
+                    () -> {
+                      Dataset data = data(c.images());
+                      Outcome expected = run(c.config(), data, false);
+                      same(expected, run(c.config(), data, true), c.name());
+                    }));
+  }
+
+  /** Checkpoints of either go on with either. */
+  @TestFactory
+  Stream<DynamicTest> checkpointsGoOnWhereverTheyWereMade() {
+    return Stream.of(DrawMode.values())
+        .flatMap(
+            draw ->
+                Stream.of(7L, 14L, 30L, 47L, 52L)
+                    .map(
+                        at ->
+                            DynamicTest.dynamicTest(
+                                draw + " at " + at,
+                                () -> {
+                                  Dataset data = data(160);
+                                  TrainingConfig config = config("rais", 8).draw(draw).build();
+                                  Outcome whole = run(config, data, false);
+                                  Checkpoint onHost = run(config, data, false, null, at).end();
+                                  Checkpoint onDevice = run(config, data, true, null, at).end();
+                                  same(onHost, onDevice, "at " + at);
+                                  same(
+                                      whole.end(),
+                                      run(config, data, true, onHost, Long.MAX_VALUE).end(),
+                                      "from the host");
+                                  same(
+                                      whole.end(),
+                                      run(config, data, false, onDevice, Long.MAX_VALUE).end(),
+                                      "from the device");
+                                })));
+  }
+}
