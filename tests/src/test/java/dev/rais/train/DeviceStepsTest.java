@@ -2,24 +2,21 @@ package dev.rais.train;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.rais.backend.Backend;
 import dev.rais.backend.cuda.HostCuda;
 import dev.rais.data.Dataset;
 import dev.rais.data.Datasets;
+import dev.rais.nn.Dense;
 import dev.rais.nn.Model;
-import dev.rais.nn.Models;
+import dev.rais.nn.Relu;
 import dev.rais.nn.Shape;
 import dev.rais.sampling.DrawMode;
 import dev.rais.sampling.SamplerState;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
-import java.util.function.Consumer;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.DynamicTest;
-import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestFactory;
 
 /**
@@ -48,21 +45,31 @@ class DeviceStepsTest {
   /** What a run leaves. */
   private record Outcome(List<Metrics> evaluations, Checkpoint end) {}
 
-  private static Model model(TrainingConfig config, Dataset data) {
-    return Models.create(config.model(), new Shape(28, 28, 1), data.numClasses());
-  }
+  private static final Shape IMAGE = new Shape(28, 28, 1);
+
+  /** A perceptron with few units, as products on the host take time. */
+  private static final Model TINY =
+      Model.builder("tiny", IMAGE)
+          .add("fc1", new Dense(8))
+          .add("relu", new Relu())
+          .add("fc2", new Dense(10))
+          .build();
 
   private static Outcome run(TrainingConfig config, Dataset data, boolean onDevice) {
-    return run(config, data, onDevice, null, Long.MAX_VALUE);
+    return run(config, TINY, data, onDevice, null, Long.MAX_VALUE);
   }
 
   /** Runs, from a checkpoint if there is one, to the end or an iteration. */
   private static Outcome run(
-      TrainingConfig config, Dataset data, boolean onDevice, Checkpoint from, long end) {
+      TrainingConfig config,
+      Model model,
+      Dataset data,
+      boolean onDevice,
+      Checkpoint from,
+      long end) {
     List<Metrics> evaluations = new ArrayList<>();
     try (Backend backend = HostCuda.newBackend();
-        Trainer trainer =
-            new Trainer(backend, data, config, model(config, data), true, onDevice)) {
+        Trainer trainer = new Trainer(backend, data, config, model, true, onDevice)) {
       if (from != null) {
         trainer.restore(from);
       }
@@ -135,7 +142,11 @@ class DeviceStepsTest {
     }
   }
 
-  private record Case(String name, int images, TrainingConfig config) {}
+  private record Case(String name, int images, TrainingConfig config, boolean residual) {
+    Case(String name, int images, TrainingConfig config) {
+      this(name, images, config, false);
+    }
+  }
 
   private static Stream<Case> cases() {
     return Stream.of(
@@ -145,6 +156,11 @@ class DeviceStepsTest {
         new Case("rais, independent", 160, config("rais", 8).draw(DrawMode.IID).build()),
         new Case(
             "rais, balanced classes", 160, config("rais", 8).classBalance(true).build()),
+        new Case(
+            "batch norms, dropout, varied images",
+            48,
+            config("rais", 14).batchSize(8).padding(2).flip(true).build(),
+            true),
         new Case(
             "rais, cautious", 64, config("rais", 90).evalEvery(30).caution(true).build()),
         new Case(
@@ -162,8 +178,10 @@ class DeviceStepsTest {
                     c.name(),
                     () -> {
                       Dataset data = data(c.images());
-                      Outcome expected = run(c.config(), data, false);
-                      same(expected, run(c.config(), data, true), c.name());
+                      Model model = c.residual() ? ResidualModels.small(IMAGE, 10) : TINY;
+                      long all = Long.MAX_VALUE;
+                      Outcome expected = run(c.config(), model, data, false, null, all);
+                      same(expected, run(c.config(), model, data, true, null, all), c.name());
                     }));
   }
 
@@ -182,16 +200,16 @@ class DeviceStepsTest {
                                   Dataset data = data(160);
                                   TrainingConfig config = config("rais", 8).draw(draw).build();
                                   Outcome whole = run(config, data, false);
-                                  Checkpoint onHost = run(config, data, false, null, at).end();
-                                  Checkpoint onDevice = run(config, data, true, null, at).end();
+                                  Checkpoint onHost = run(config, TINY, data, false, null, at).end();
+                                  Checkpoint onDevice = run(config, TINY, data, true, null, at).end();
                                   same(onHost, onDevice, "at " + at);
                                   same(
                                       whole.end(),
-                                      run(config, data, true, onHost, Long.MAX_VALUE).end(),
+                                      run(config, TINY, data, true, onHost, Long.MAX_VALUE).end(),
                                       "from the host");
                                   same(
                                       whole.end(),
-                                      run(config, data, false, onDevice, Long.MAX_VALUE).end(),
+                                      run(config, TINY, data, false, onDevice, Long.MAX_VALUE).end(),
                                       "from the device");
                                 })));
   }

@@ -25,6 +25,7 @@ final class HostQueue {
   private final List<String> calls = new ArrayList<>();
   private List<Runnable> capture;
   private Thread capturing;
+  private final Thread owner = Thread.currentThread();
   private long last = 100;
 
   HostQueue(boolean late) {
@@ -100,7 +101,8 @@ final class HostQueue {
   synchronized void await(long event) {
     requireNoCapture("await event");
     long number = recorded.getOrDefault(event, 0L);
-    note("await event " + (records - number) + " back");
+    String where = Thread.currentThread() == owner ? "" : ", elsewhere";
+    note("await event " + (records - number) + " back" + where);
     while (reached < number) {
       waiting.poll().run();
     }
