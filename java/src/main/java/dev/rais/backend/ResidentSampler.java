@@ -179,8 +179,7 @@ public interface ResidentSampler extends AutoCloseable {
    * @param gainGradient minibatch gradient of the parameters that N_j is about; null where draws
    *     are never weighted
    */
-  void learn(
-      Way way, Buffer losses, Buffer norms, Buffer hiddenSquaredNorms, Buffer gainGradient);
+  void learn(Way way, Buffer losses, Buffer norms, Buffer hiddenSquaredNorms, Buffer gainGradient);
 
   /** {@link Backend#sgd} with the learning rate that {@link #learn} left. */
   void update(Buffer w, Buffer u, Buffer g, float momentum, float weightDecay);

@@ -379,8 +379,7 @@ public final class DeviceRais implements AutoCloseable {
       nextRound = inputs.round();
       train(() -> inputs);
     }
-    firstVisits =
-        set == null && inputs == null ? new FirstVisits(state, options, n, seed) : null;
+    firstVisits = set == null && inputs == null ? new FirstVisits(state, options, n, seed) : null;
   }
 
   @Override

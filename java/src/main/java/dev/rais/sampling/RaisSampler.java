@@ -361,7 +361,9 @@ public final class RaisSampler extends AbstractSampler {
 
   @Override
   public synchronized float[] relativeProbabilities() {
-    return refresh == null || caution.isCautious() ? uniformProbabilities() : probabilities(distribution);
+    return refresh == null || caution.isCautious()
+        ? uniformProbabilities()
+        : probabilities(distribution);
   }
 
   @Override

@@ -70,8 +70,7 @@ final class DeviceSteps implements Steps {
         parts.sampler() instanceof UniformSampler
             && !config.sampler().equals(Samplers.UNIFORM_SHORT);
     RaisOptions options = Samplers.raisOptions(config);
-    if (!uniform
-        && !(parts.sampler() instanceof RaisSampler && DeviceRais.supports(options))) {
+    if (!uniform && !(parts.sampler() instanceof RaisSampler && DeviceRais.supports(options))) {
       return Optional.empty();
     }
     var setting = setting(parts, uniform, options);
@@ -96,7 +95,9 @@ final class DeviceSteps implements Steps {
       }
     }
     boolean rounds =
-        uniform ? !config.sampler().equals(Samplers.UNIFORM_IID) : options.draw() == DrawMode.ROUNDS;
+        uniform
+            ? !config.sampler().equals(Samplers.UNIFORM_IID)
+            : options.draw() == DrawMode.ROUNDS;
     return new ResidentSampler.Setting(
         labels,
         classes,
@@ -141,7 +142,7 @@ final class DeviceSteps implements Steps {
   }
 
   /** The device as {@link DeviceRais} knows it. */
-  private record RaisDevice(ResidentSampler resident) implements DeviceRais.Device {
+  record RaisDevice(ResidentSampler resident) implements DeviceRais.Device {
     @Override
     public void prepare() {
       resident.prepare();
@@ -266,7 +267,11 @@ final class DeviceSteps implements Steps {
     while (known < end) {
       ResidentSampler.StepMetrics metrics = resident.metrics(known);
       if (!metrics.accepted()) {
-        throw parts.lastGood().diverged(known, metrics.loss());
+        // The device has refused this one and all after it, which have changed weights alone.
+        counts.backTo(known, m);
+        throw parts
+            .lastGood()
+            .diverged(known, metrics.loss(), metrics.gradientSquaredNorm());
       }
       counts.addLoss(metrics.loss());
       effectiveIterations = metrics.effectiveIterations();
@@ -321,9 +326,7 @@ final class DeviceSteps implements Steps {
     rais.save(
         now,
         state.readLong(
-            rais.isBuilt()
-                ? ResidentSampler.Part.FLOORED_BEFORE
-                : ResidentSampler.Part.FLOORED));
+            rais.isBuilt() ? ResidentSampler.Part.FLOORED_BEFORE : ResidentSampler.Part.FLOORED));
     sampler.restore(now);
     System.arraycopy(sampler.visits(), 0, counts.draws, 0, counts.draws.length);
     counts.learningRate = parts.learningRate();

@@ -51,13 +51,7 @@ final class HostSteps implements Steps {
     int m = config.batchSize();
     inputs =
         new InputPipeline(
-            backend,
-            parts.images(),
-            config.augmentation(),
-            config.seed(),
-            m,
-            net.input(),
-            overlap);
+            backend, parts.images(), config.augmentation(), config.seed(), m, net.input(), overlap);
     exactNorms =
         exact == null
             ? null
@@ -128,8 +122,7 @@ final class HostSteps implements Steps {
   /** Scores of examples that the sampler may hand out. */
   private float[] scores(int[] examples) {
     if (scorer == null) {
-      MemoryPlan plan =
-          MemoryPlan.of(parts.network().model(), config.batchSize(), Mode.EVALUATION);
+      MemoryPlan plan = MemoryPlan.of(parts.network().model(), config.batchSize(), Mode.EVALUATION);
       scorer = new Evaluator(parts.network(), plan, parts.workspace());
     }
     counts.forwardExamples += examples.length;

@@ -31,8 +31,20 @@ final class LastGood {
 
   /** Gives the network its last good values again; what remains is to throw this. */
   DivergedException diverged(long found, double loss) {
+    return diverged(found, loss, Double.NaN);
+  }
+
+  /**
+   * The same where the loss may be finite and its gradient not.
+   *
+   * @param gradient squared norm of a part of it
+   */
+  DivergedException diverged(long found, double loss, double gradient) {
     network.values().upload(values);
     network.stateValues().upload(state);
-    return new DivergedException(found, (float) loss, iteration);
+    return Double.isFinite(loss)
+        ? new DivergedException(
+            found, "the squared norm of a gradient became " + (float) gradient, iteration)
+        : new DivergedException(found, "the training loss became " + (float) loss, iteration);
   }
 }

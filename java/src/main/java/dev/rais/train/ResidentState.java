@@ -308,10 +308,7 @@ final class ResidentState {
   }
 
   private static void put(
-      Map<String, SamplerState.Array> arrays,
-      String name,
-      ElementType type,
-      MemorySegment values) {
+      Map<String, SamplerState.Array> arrays, String name, ElementType type, MemorySegment values) {
     arrays.put(name, new SamplerState.Array(type, values));
   }
 

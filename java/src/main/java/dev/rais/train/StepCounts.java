@@ -31,6 +31,13 @@ final class StepCounts {
     backwardExamples += m;
   }
 
+  /** Only so many minibatches of m were trained: those after them came to nothing. */
+  void backTo(long trained, int m) {
+    forwardExamples -= (iteration - trained) * m;
+    backwardExamples -= (iteration - trained) * m;
+    iteration = trained;
+  }
+
   /** Takes in the loss of a minibatch. */
   void addLoss(double mean) {
     loss = Double.isNaN(loss) ? mean : loss + LOSS_ALPHA * (mean - loss);

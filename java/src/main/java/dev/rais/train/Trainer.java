@@ -136,16 +136,7 @@ public final class Trainer implements AutoCloseable {
     lastGood = new LastGood(network);
     StepParts parts =
         new StepParts(
-            config,
-            backend,
-            data,
-            sampler,
-            train,
-            network,
-            workspace,
-            net,
-            total,
-            counts,
+            config, backend, data, sampler, train, network, workspace, net, total, counts,
             lastGood);
     steps =
         (onDevice ? DeviceSteps.of(parts) : Optional.<Steps>empty())
@@ -352,8 +343,7 @@ public final class Trainer implements AutoCloseable {
 
   /** Real epochs so far: a backward pass costs about two forward passes. */
   public double epochs() {
-    return (counts.forwardExamples + 2.0 * counts.backwardExamples)
-        / (3.0 * data.train().count());
+    return (counts.forwardExamples + 2.0 * counts.backwardExamples) / (3.0 * data.train().count());
   }
 
   private TrainingListener.Progress progress() {

@@ -2,6 +2,7 @@ package dev.rais.train;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import dev.rais.backend.Backend;
 import dev.rais.backend.cuda.HostCuda;
@@ -13,10 +14,13 @@ import dev.rais.nn.Relu;
 import dev.rais.nn.Shape;
 import dev.rais.sampling.DrawMode;
 import dev.rais.sampling.SamplerState;
+import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.DynamicTest;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestFactory;
 
 /**
@@ -86,6 +90,41 @@ class DeviceStepsTest {
         iteration[0]++;
       }
       return new Outcome(evaluations, trainer.checkpoint());
+    }
+  }
+
+  // Places in RAIS's counts.
+  private static final int REFRESHES = 5;
+  private static final int WEIGHTED = 6;
+  private static final int CAUTIOUS = 7;
+
+  private static long[] raisCounts(Outcome outcome) {
+    SamplerState.Array counts = outcome.end().sampler().arrays().get("rais");
+    return counts == null
+        ? new long[CAUTIOUS + 1]
+        : counts.values().toArray(ValueLayout.JAVA_LONG_UNALIGNED);
+  }
+
+  /** What the device refuses is found soon, and the run ends as it does on the host. */
+  @Test
+  void aRunThatDivergesEndsAtTheSameStep() {
+    Dataset data = data(64);
+    TrainingConfig config =
+        config("rais", 20).learningRate(3e4).momentum(0.99).caution(false).build();
+    DivergedException onHost = assertThrows(DivergedException.class, () -> run(config, data, false));
+    try (Backend backend = HostCuda.newBackend();
+        Trainer trainer = new Trainer(backend, data, config, TINY, true, true)) {
+      float[] begun = trainer.network().values().toFloats();
+      DivergedException found =
+          assertThrows(
+              DivergedException.class, () -> trainer.run(new TrainingListener() {}));
+      assertEquals(onHost.iteration(), found.iteration());
+      assertEquals(onHost.getMessage(), found.getMessage());
+      assertEquals(found.iteration() * M, Arrays.stream(trainer.draws()).sum());
+      assertEquals(3.0 * found.iteration() * M / (3 * 64), trainer.epochs(), 1e-9);
+      if (found.lastGoodIteration() == 0) {
+        assertArrayEquals(begun, trainer.network().values().toFloats());
+      }
     }
   }
 
@@ -182,6 +221,12 @@ class DeviceStepsTest {
                       long all = Long.MAX_VALUE;
                       Outcome expected = run(c.config(), model, data, false, null, all);
                       same(expected, run(c.config(), model, data, true, null, all), c.name());
+                      long[] counts = raisCounts(expected);
+                      boolean rais = c.config().sampler().equals("rais");
+                      assertEquals(rais, counts[REFRESHES] > 1, "sets were applied");
+                      assertEquals(rais, counts[WEIGHTED] > 1, "draws were weighted");
+                      boolean cautious = c.name().contains("cautious");
+                      assertEquals(cautious, counts[CAUTIOUS] > 1, "caution had its say");
                     }));
   }
 

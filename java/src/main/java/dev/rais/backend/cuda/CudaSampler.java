@@ -46,8 +46,7 @@ final class CudaSampler implements ResidentSampler {
     memory = new SamplerMemory(device, setting);
     graphs = new StepGraphs(device);
     log = new StepLog(device);
-    prepared =
-        s.adaptive() ? new PreparedCopy(device, memory, s.classes(), s.records()) : null;
+    prepared = s.adaptive() ? new PreparedCopy(device, memory, s.classes(), s.records()) : null;
     sets = device.driver().allocateHost(SETS * SET_BYTES);
     labels = CudaBuffer.allocate(device, DType.INT32, s.batch());
     weights = CudaBuffer.allocate(device, DType.FLOAT32, s.batch());
@@ -142,10 +141,7 @@ final class CudaSampler implements ResidentSampler {
 
   /** Weights of the drawn examples: by the distribution, or those of uniform draws. */
   private void weigh(
-      boolean weighted,
-      MemorySegment importance,
-      MemorySegment lossWeights,
-      MemorySegment shadow) {
+      boolean weighted, MemorySegment importance, MemorySegment lossWeights, MemorySegment shadow) {
     boolean uniform = !weighted && shadow.equals(MemorySegment.NULL);
     SamplerMemory.Distribution from = memory.distribution();
     sampling.drawWeights(
@@ -339,14 +335,12 @@ final class CudaSampler implements ResidentSampler {
 
   @Override
   public void build(double[] set, long round) {
-    device.copy(
-        memory.flooredBefore.address(), memory.at(Part.FLOORED).address(), Long.BYTES);
+    device.copy(memory.flooredBefore.address(), memory.at(Part.FLOORED).address(), Long.BYTES);
     MemorySegment onItsWay = sets.asSlice(builds++ % SETS * SET_BYTES, SET_BYTES);
     onItsWay.copyFrom(MemorySegment.ofArray(set));
     device
         .driver()
-        .copyToDevice(
-            memory.at(Part.SET).address(), onItsWay, SET_BYTES, device.queue().handle());
+        .copyToDevice(memory.at(Part.SET).address(), onItsWay, SET_BYTES, device.queue().handle());
     if (!s.rounds()) {
       prepareState(false); // means and mean features as they now are
     }
@@ -371,8 +365,7 @@ final class CudaSampler implements ResidentSampler {
   }
 
   private void buildSums(SamplerMemory.Distribution target) {
-    sampling.sumTreeBuild(
-        stream(), s.examples(), target.leaves, target.sums, MemorySegment.NULL);
+    sampling.sumTreeBuild(stream(), s.examples(), target.leaves, target.sums, MemorySegment.NULL);
   }
 
   private void generate(SamplerMemory.Distribution from, long round) {
@@ -501,7 +494,7 @@ final class CudaSampler implements ResidentSampler {
     }
     closed = true;
     device.unregister(this);
-    device.queue().synchronize();
+    device.settle();
     graphs.close();
     log.close();
     if (prepared != null) {

@@ -133,6 +133,18 @@ final class Device implements AutoCloseable {
     return stream;
   }
 
+  /** Waits until what is under way has ended, be it because the device was lost. */
+  void settle() {
+    use();
+    try {
+      stream.synchronize();
+    } catch (CudaException e) {
+      if (!e.isLost()) {
+        throw e;
+      }
+    }
+  }
+
   /** Waits for an event, on a thread that does nothing else here. */
   void awaitElsewhere(long event) {
     context.use();

@@ -49,8 +49,7 @@ final class PreparedCopy implements AutoCloseable {
   private void copy(MemorySegment to, int part) {
     device
         .driver()
-        .copyToHost(
-            to, memory.blockAt(part).address(), to.byteSize(), device.queue().handle());
+        .copyToHost(to, memory.blockAt(part).address(), to.byteSize(), device.queue().handle());
   }
 
   /** Waits for the copies; by any thread. */

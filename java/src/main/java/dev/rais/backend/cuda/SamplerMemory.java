@@ -62,9 +62,7 @@ final class SamplerMemory implements AutoCloseable {
     long m = s.batch();
     labels = filled(MemorySegment.ofArray(s.labels()));
     objective =
-        s.objective() == null
-            ? MemorySegment.NULL
-            : filled(MemorySegment.ofArray(s.objective()));
+        s.objective() == null ? MemorySegment.NULL : filled(MemorySegment.ofArray(s.objective()));
     schedule = filled(MemorySegment.ofArray(s.schedule()));
     indices = place(m * Integer.BYTES);
     importance = place(m * Float.BYTES);
@@ -77,8 +75,7 @@ final class SamplerMemory implements AutoCloseable {
     epochPosition = place(Long.BYTES);
     boolean adaptive = s.adaptive();
     history = adaptive ? place(state.stateHistoryBytes(s.examples())) : null;
-    block =
-        adaptive ? place(state.stateBytes(s.classes(), s.records(), s.deferrable())) : null;
+    block = adaptive ? place(state.stateBytes(s.classes(), s.records(), s.deferrable())) : null;
     features = adaptive ? place(m * StateLayout.FEATURES * Float.BYTES) : null;
     values = adaptive ? place(m * Float.BYTES) : null;
     filled = adaptive ? place(Integer.BYTES) : null;

@@ -41,7 +41,7 @@ final class StepGraphs implements AutoCloseable {
 
   private void discard(Recorded recorded) {
     if (recorded.graph != null) {
-      device.queue().synchronize(); // it may be under way
+      device.settle(); // it may be under way
       recorded.graph.close();
       recorded.graph = null;
     }

@@ -25,6 +25,7 @@ final class HostQueue {
   private final List<String> calls = new ArrayList<>();
   private List<Runnable> capture;
   private Thread capturing;
+  private boolean lost;
   private final Thread owner = Thread.currentThread();
   private long last = 100;
 
@@ -55,6 +56,18 @@ final class HostQueue {
     put(work);
   }
 
+  /** From now on every call fails, as after a kernel's failure. */
+  synchronized void lose() {
+    lost = true;
+    waiting.clear();
+  }
+
+  private void requireDevice(String call) {
+    if (lost) {
+      throw new CudaException(719, call + ": unspecified launch failure");
+    }
+  }
+
   private void put(Runnable work) {
     if (capture != null) {
       if (Thread.currentThread() != capturing) {
@@ -71,6 +84,7 @@ final class HostQueue {
   /** Notes a call that waits for the device, and does what is waiting. */
   synchronized void synchronize(String call) {
     requireNoCapture(call);
+    requireDevice(call);
     note(call);
     drain();
   }
@@ -100,6 +114,7 @@ final class HostQueue {
   /** Notes a wait for an event, by how many records it lies back, and does what is before it. */
   synchronized void await(long event) {
     requireNoCapture("await event");
+    requireDevice("cuEventSynchronize");
     long number = recorded.getOrDefault(event, 0L);
     String where = Thread.currentThread() == owner ? "" : ", elsewhere";
     note("await event " + (records - number) + " back" + where);
@@ -123,6 +138,7 @@ final class HostQueue {
   }
 
   synchronized void launch(long graph) {
+    requireDevice("cuGraphLaunch");
     List<Runnable> work = graphs.get(graph);
     submit("launch graph of " + work.size(), () -> work.forEach(Runnable::run));
   }

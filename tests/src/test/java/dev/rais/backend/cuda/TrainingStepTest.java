@@ -1,6 +1,7 @@
 package dev.rais.backend.cuda;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.rais.backend.Backend;
@@ -10,6 +11,7 @@ import dev.rais.nn.Dense;
 import dev.rais.nn.Model;
 import dev.rais.nn.Models;
 import dev.rais.nn.Shape;
+import dev.rais.train.Checkpoint;
 import dev.rais.train.Trainer;
 import dev.rais.train.TrainingConfig;
 import dev.rais.train.TrainingListener;
@@ -61,6 +63,44 @@ class TrainingStepTest {
   private static List<String> recorded(String sampler) {
     List<String> second = steps(sampler, Models.lenet5(IMAGE, 10), 3 * M, 1, 10).get(1);
     return second.subList(second.indexOf("begin capture") + 1, second.indexOf("end capture"));
+  }
+
+  /** A GPU that is lost ends the run with one sentence; what was saved before goes on elsewhere. */
+  @Test
+  void aLostDeviceEndsTheRunAndCheckpointsGoOn() {
+    HostCuda cuda = HostCuda.late();
+    Dataset all = Datasets.load("fashion-mnist-sample", null);
+    Dataset data =
+        new Dataset("small", all.train().slice(0, 64), all.test().slice(0, 1), all.classNames());
+    TrainingConfig config =
+        TrainingConfig.builder("small", "lenet5", "rais")
+            .batchSize(M)
+            .epochs(3)
+            .seed(5)
+            .build();
+    Model tiny = Model.builder("tiny", IMAGE).add("fc", new Dense(10)).build();
+    TrainingListener nobody = new TrainingListener() {};
+    Checkpoint saved;
+    CudaException lost;
+    try (Backend backend = cuda.backend();
+        Trainer trainer = new Trainer(backend, data, config, tiny)) {
+      for (int t = 0; t < 20; t++) {
+        trainer.advance(nobody);
+      }
+      saved = trainer.checkpoint();
+      trainer.advance(nobody);
+      cuda.queue.lose();
+      lost = assertThrows(CudaException.class, () -> trainer.run(nobody));
+    } catch (CudaException e) {
+      throw new AssertionError("closing what is lost must not fail", e);
+    }
+    assertTrue(lost.isLost());
+    assertTrue(lost.getMessage().startsWith("the GPU was lost"), lost.getMessage());
+    try (Backend backend = HostCuda.newBackend();
+        Trainer trainer = new Trainer(backend, data, config, tiny)) {
+      trainer.restore(saved);
+      assertTrue(trainer.run(nobody).iterations() > saved.iteration());
+    }
   }
 
   private static final List<String> NETWORK =
