@@ -4,7 +4,8 @@ import java.util.BitSet;
 
 /**
  * Foretells how many records of a ring on a device are no first visits, while draws are uniform and
- * so known without asking: by them the first training is timed.
+ * so known without asking: by them the first training is timed. Records tell first visits by a
+ * feature that is the class's mean norm, which is taken to be above 0.
  */
 final class FirstVisits {
   private final DrawMode mode;

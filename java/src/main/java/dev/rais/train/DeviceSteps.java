@@ -269,9 +269,7 @@ final class DeviceSteps implements Steps {
       if (!metrics.accepted()) {
         // The device has refused this one and all after it, which have changed weights alone.
         counts.backTo(known, m);
-        throw parts
-            .lastGood()
-            .diverged(known, metrics.loss(), metrics.gradientSquaredNorm());
+        throw parts.lastGood().diverged(known, metrics.loss());
       }
       counts.addLoss(metrics.loss());
       effectiveIterations = metrics.effectiveIterations();

@@ -164,7 +164,20 @@ final class HostSteps implements Steps {
     for (int j = 0; j < moments.length; j++) {
       moments[j] = deltas[j] * deltas[j] * (biasAlone ? 1 : moments[j] + 1);
     }
-    return new Observation(scores, moments, backend.squaredNorm(gainGradient));
+    double gradient = backend.squaredNorm(gainGradient);
+    if (!Double.isFinite(gradient) || !allFinite(moments)) {
+      throw parts.lastGood().diverged(counts.iteration, counts.loss);
+    }
+    return new Observation(scores, moments, gradient);
+  }
+
+  private static boolean allFinite(float[] values) {
+    for (float value : values) {
+      if (!Float.isFinite(value)) {
+        return false;
+      }
+    }
+    return true;
   }
 
   @Override

@@ -29,22 +29,18 @@ final class LastGood {
     this.iteration = iteration;
   }
 
-  /** Gives the network its last good values again; what remains is to throw this. */
-  DivergedException diverged(long found, double loss) {
-    return diverged(found, loss, Double.NaN);
-  }
-
   /**
-   * The same where the loss may be finite and its gradient not.
+   * Gives the network its last good values again; what remains is to throw this.
    *
-   * @param gradient squared norm of a part of it
+   * @param loss of the minibatch; where it is finite, its gradients are not
    */
-  DivergedException diverged(long found, double loss, double gradient) {
+  DivergedException diverged(long found, double loss) {
     network.values().upload(values);
     network.stateValues().upload(state);
-    return Double.isFinite(loss)
-        ? new DivergedException(
-            found, "the squared norm of a gradient became " + (float) gradient, iteration)
-        : new DivergedException(found, "the training loss became " + (float) loss, iteration);
+    String what =
+        Double.isFinite(loss)
+            ? "gradients are no longer finite, though the training loss is,"
+            : "the training loss became " + (float) loss;
+    return new DivergedException(found, what, iteration);
   }
 }

@@ -88,9 +88,16 @@ final class SamplerMemory implements AutoCloseable {
 
   /** Zeros; at least one element, so that nothing is null that is not said to be. */
   private MemorySegment place(long numBytes) {
-    long pointer = device.allocate(Math.max(Long.BYTES, numBytes));
+    long atLeast = Math.max(Long.BYTES, numBytes);
+    long pointer;
+    try {
+      pointer = device.allocate(atLeast);
+    } catch (CudaException e) {
+      close(); // nobody else can, as the constructor fails
+      throw e;
+    }
     taken.add(pointer);
-    device.zero(pointer, Math.max(Long.BYTES, numBytes));
+    device.zero(pointer, atLeast);
     return MemorySegment.ofAddress(pointer);
   }
 

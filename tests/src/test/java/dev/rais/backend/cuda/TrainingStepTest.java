@@ -73,11 +73,7 @@ class TrainingStepTest {
     Dataset data =
         new Dataset("small", all.train().slice(0, 64), all.test().slice(0, 1), all.classNames());
     TrainingConfig config =
-        TrainingConfig.builder("small", "lenet5", "rais")
-            .batchSize(M)
-            .epochs(3)
-            .seed(5)
-            .build();
+        TrainingConfig.builder("small", "lenet5", "rais").batchSize(M).epochs(3).seed(5).build();
     Model tiny = Model.builder("tiny", IMAGE).add("fc", new Dense(10)).build();
     TrainingListener nobody = new TrainingListener() {};
     Checkpoint saved;
@@ -138,16 +134,13 @@ class TrainingStepTest {
           "rais_bias_relu_backward");
 
   private static String lines(List<String> before, List<String> after) {
-    return String.join(
-        "\n",
-        Stream.of(before, NETWORK, after).flatMap(List::stream).toList());
+    return String.join("\n", Stream.of(before, NETWORK, after).flatMap(List::stream).toList());
   }
 
   @Test
   void aUniformStepIsTheDrawTheNetworkTheRateAndTheUpdate() {
     assertEquals(
-        lines(
-            List.of("rais_epoch_take", "rais_draw_weights"), List.of("rais_gain", "rais_sgd")),
+        lines(List.of("rais_epoch_take", "rais_draw_weights"), List.of("rais_gain", "rais_sgd")),
         String.join("\n", recorded("uniform")));
   }
 
@@ -167,8 +160,8 @@ class TrainingStepTest {
   }
 
   /**
-   * A replayed step is one launch and one record of an event, and waits at most for a step that lies
-   * far back; where a set is prepared or applied there is more, but still nothing that waits.
+   * A replayed step is one launch and one record of an event, and waits at most for a step that
+   * lies far back; where a set is prepared or applied there is more, but still nothing that waits.
    */
   @Test
   void replayedStepsDoNotWaitForTheDevice() {

@@ -5,7 +5,6 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import dev.rais.backend.Backend;
-import dev.rais.backend.cuda.HostCuda;
 import dev.rais.data.Dataset;
 import dev.rais.data.Datasets;
 import dev.rais.nn.Dense;
@@ -25,11 +24,13 @@ import org.junit.jupiter.api.TestFactory;
 
 /**
  * Steps put on the device ahead of the host, replayed from graphs, against steps that the host
- * waits for: the same bits in everything that a run leaves, on a device that does nothing before it
- * is waited for.
+ * waits for: the same bits in everything that a run leaves.
  */
-class DeviceStepsTest {
+abstract class DeviceStepsSuite {
   private static final int M = 16;
+
+  /** A new backend that has a sampler in its memory. */
+  abstract Backend create();
 
   private static Dataset data(int images) {
     Dataset all = Datasets.load("fashion-mnist-sample", null);
@@ -59,12 +60,12 @@ class DeviceStepsTest {
           .add("fc2", new Dense(10))
           .build();
 
-  private static Outcome run(TrainingConfig config, Dataset data, boolean onDevice) {
+  private Outcome run(TrainingConfig config, Dataset data, boolean onDevice) {
     return run(config, TINY, data, onDevice, null, Long.MAX_VALUE);
   }
 
   /** Runs, from a checkpoint if there is one, to the end or an iteration. */
-  private static Outcome run(
+  private Outcome run(
       TrainingConfig config,
       Model model,
       Dataset data,
@@ -72,7 +73,7 @@ class DeviceStepsTest {
       Checkpoint from,
       long end) {
     List<Metrics> evaluations = new ArrayList<>();
-    try (Backend backend = HostCuda.newBackend();
+    try (Backend backend = create();
         Trainer trainer = new Trainer(backend, data, config, model, true, onDevice)) {
       if (from != null) {
         trainer.restore(from);
@@ -111,13 +112,13 @@ class DeviceStepsTest {
     Dataset data = data(64);
     TrainingConfig config =
         config("rais", 20).learningRate(3e4).momentum(0.99).caution(false).build();
-    DivergedException onHost = assertThrows(DivergedException.class, () -> run(config, data, false));
-    try (Backend backend = HostCuda.newBackend();
+    DivergedException onHost =
+        assertThrows(DivergedException.class, () -> run(config, data, false));
+    try (Backend backend = create();
         Trainer trainer = new Trainer(backend, data, config, TINY, true, true)) {
       float[] begun = trainer.network().values().toFloats();
       DivergedException found =
-          assertThrows(
-              DivergedException.class, () -> trainer.run(new TrainingListener() {}));
+          assertThrows(DivergedException.class, () -> trainer.run(new TrainingListener() {}));
       assertEquals(onHost.iteration(), found.iteration());
       assertEquals(onHost.getMessage(), found.getMessage());
       assertEquals(found.iteration() * M, Arrays.stream(trainer.draws()).sum());
@@ -193,15 +194,13 @@ class DeviceStepsTest {
         new Case("uniform, independent", 160, config("uniform-iid", 2).build()),
         new Case("rais in rounds", 160, config("rais", 8).build()),
         new Case("rais, independent", 160, config("rais", 8).draw(DrawMode.IID).build()),
-        new Case(
-            "rais, balanced classes", 160, config("rais", 8).classBalance(true).build()),
+        new Case("rais, balanced classes", 160, config("rais", 8).classBalance(true).build()),
         new Case(
             "batch norms, dropout, varied images",
             48,
             config("rais", 14).batchSize(8).padding(2).flip(true).build(),
             true),
-        new Case(
-            "rais, cautious", 64, config("rais", 90).evalEvery(30).caution(true).build()),
+        new Case("rais, cautious", 64, config("rais", 90).evalEvery(30).caution(true).build()),
         new Case(
             "rais, independent, cautious",
             64,
@@ -245,8 +244,10 @@ class DeviceStepsTest {
                                   Dataset data = data(160);
                                   TrainingConfig config = config("rais", 8).draw(draw).build();
                                   Outcome whole = run(config, data, false);
-                                  Checkpoint onHost = run(config, TINY, data, false, null, at).end();
-                                  Checkpoint onDevice = run(config, TINY, data, true, null, at).end();
+                                  Checkpoint onHost =
+                                      run(config, TINY, data, false, null, at).end();
+                                  Checkpoint onDevice =
+                                      run(config, TINY, data, true, null, at).end();
                                   same(onHost, onDevice, "at " + at);
                                   same(
                                       whole.end(),
@@ -254,7 +255,8 @@ class DeviceStepsTest {
                                       "from the host");
                                   same(
                                       whole.end(),
-                                      run(config, TINY, data, false, onDevice, Long.MAX_VALUE).end(),
+                                      run(config, TINY, data, false, onDevice, Long.MAX_VALUE)
+                                          .end(),
                                       "from the device");
                                 })));
   }
