@@ -176,6 +176,9 @@ public final class DeviceRais implements AutoCloseable {
 
   private void takeOfRound() {
     if (roundPosition == roundSize) {
+      if (training == null) {
+        prepare();
+      }
       if (options.async() && !training.isDone()) {
         round = rounds++;
         device.repeatRound(round);

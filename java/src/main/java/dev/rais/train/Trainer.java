@@ -220,8 +220,9 @@ public final class Trainer implements AutoCloseable {
   }
 
   /**
-   * Trains one minibatch, and evaluates where that is due; between two calls nothing of the run is
-   * under way but what samplers prepare.
+   * Trains one minibatch, or puts it on a device's way, and evaluates where that is due. Between two
+   * calls nothing of the run is under way but what samplers prepare and what a device still has to
+   * do.
    *
    * @throws DivergedException if a loss is not finite; the network then holds the last good state
    * @throws IllegalStateException if the run is finished

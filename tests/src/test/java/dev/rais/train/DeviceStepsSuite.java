@@ -3,6 +3,7 @@ package dev.rais.train;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.rais.backend.Backend;
 import dev.rais.data.Dataset;
@@ -21,6 +22,8 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestFactory;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 
 /**
  * Steps put on the device ahead of the host, replayed from graphs, against steps that the host
@@ -109,6 +112,7 @@ abstract class DeviceStepsSuite {
   /** What the device refuses is found soon, and the run ends as it does on the host. */
   @Test
   void aRunThatDivergesEndsAtTheSameStep() {
+    create().close(); // where there is no device, this skips the test
     Dataset data = data(64);
     TrainingConfig config =
         config("rais", 20).learningRate(3e4).momentum(0.99).caution(false).build();
@@ -227,6 +231,17 @@ abstract class DeviceStepsSuite {
                       boolean cautious = c.name().contains("cautious");
                       assertEquals(cautious, counts[CAUTIOUS] > 1, "caution had its say");
                     }));
+  }
+
+  /** Sets that are used as soon as they are trained are used, whenever that is. */
+  @ParameterizedTest
+  @EnumSource(DrawMode.class)
+  void setsThatAreNotWaitedForAreApplied(DrawMode draw) {
+    Dataset data = data(64);
+    TrainingConfig config = config("rais", 40).draw(draw).async(true).build();
+    Outcome outcome = run(config, data, true);
+    assertTrue(raisCounts(outcome)[REFRESHES] > 3);
+    assertTrue(raisCounts(outcome)[WEIGHTED] > 50);
   }
 
   /** Checkpoints of either go on with either. */
