@@ -4,6 +4,8 @@ import static dev.rais.backend.DType.FLOAT32;
 import static dev.rais.backend.DType.INT32;
 import static dev.rais.backend.DType.UINT8;
 
+import java.util.Optional;
+
 /**
  * Memory and operations of one computing device: the only thing networks and the trainer call.
  *
@@ -50,6 +52,11 @@ public abstract class Backend implements AutoCloseable {
   /** Bytes that could still be allocated, as far as that can be told. */
   public long availableMemory() {
     return Long.MAX_VALUE;
+  }
+
+  /** A sampler in this backend's memory, for steps without the host; empty where there is none. */
+  public Optional<ResidentSampler> residentSampler(ResidentSampler.Setting setting) {
+    return Optional.empty();
   }
 
   /**

@@ -1,5 +1,6 @@
 package dev.rais.sampling;
 
+import java.util.Arrays;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Future;
@@ -29,6 +30,35 @@ final class Preparation {
       double[] meanFeatures,
       long round,
       int roundSize) {
+
+    /**
+     * What is known at the start of a training.
+     *
+     * @param unseenShare share of the active examples that were never seen
+     */
+    static Inputs of(
+        long applyAt,
+        RecordRing ring,
+        double unseenShare,
+        Ablation ablation,
+        FrozenMeans means,
+        double[] meanFeatures,
+        long round,
+        int roundSize) {
+      boolean unseen = RefreshTimes.usesUnseen(unseenShare);
+      RecordRing.Records records = ring.copy(unseen);
+      if (records.count() == 0) {
+        // Nothing but first visits, and too few of them to matter: better than no round.
+        records = ring.copy(true);
+      }
+      boolean[] used = new boolean[ExampleHistory.FEATURES];
+      Arrays.fill(used, true);
+      used[ExampleHistory.NEVER_SEEN] = unseen;
+      if (ablation.feature() >= 0) {
+        used[ablation.feature()] = false;
+      }
+      return new Inputs(applyAt, records, used, means, meanFeatures, round, roundSize);
+    }
 
     UncertaintySet solve(UncertaintySet previous) {
       return UncertaintySetSolver.solve(
@@ -99,13 +129,30 @@ final class Preparation {
    */
   record Result(UncertaintySet set, Refresh refresh, long floored, Round round) {}
 
+  private final ExecutorService executor;
   private final Inputs inputs;
-  private final Future<Result> result;
+  private final Function<Inputs, Result> work;
+  private Future<Result> result;
 
-  /** Starts it. */
+  /** Nothing happens before {@link #start}. */
   Preparation(ExecutorService executor, Inputs inputs, Function<Inputs, Result> work) {
+    this.executor = executor;
     this.inputs = inputs;
-    result = executor.submit(() -> work.apply(inputs));
+    this.work = work;
+  }
+
+  /** Begins the work, unless that was done before. */
+  void start() {
+    if (result == null) {
+      result = executor.submit(() -> work.apply(inputs));
+    }
+  }
+
+  /** Waits for what was begun, of which nothing is wanted any more. */
+  void abandon() {
+    if (result != null) {
+      result();
+    }
   }
 
   Inputs inputs() {
@@ -113,11 +160,12 @@ final class Preparation {
   }
 
   boolean isDone() {
-    return result.isDone();
+    return result != null && result.isDone();
   }
 
   /** Waits for the result. */
   Result result() {
+    start();
     try {
       return result.get();
     } catch (ExecutionException e) {

@@ -1,7 +1,6 @@
 package dev.rais.sampling;
 
 import static dev.rais.sampling.ExampleHistory.FEATURES;
-import static dev.rais.sampling.ExampleHistory.NEVER_SEEN;
 
 import java.util.Arrays;
 import java.util.concurrent.ExecutorService;
@@ -24,25 +23,7 @@ import java.util.concurrent.Executors;
  * with rounds); on it the labels, and 4 bytes for weights of the objective where there are any.
  */
 public final class RaisSampler extends AbstractSampler {
-  /** Below this share of never-seen examples, their feature is dropped. */
-  private static final double UNSEEN_SHARE = 0.05;
-
   private static final int DEFAULT_CAPACITY = 20_000;
-
-  /** Most minibatches between the start of a training and its application. */
-  private static final int LAG = 16;
-
-  /** A round's preparation starts when this share of it is left, if that is less than the lag. */
-  private static final int LAG_SHARE = 16;
-
-  /** Weighted minibatches before their gain is judged: two time constants of its averages. */
-  private static final int TRIAL = 200;
-
-  /** Below this estimated gain ratio importance sampling is taken not to pay. */
-  private static final double PAYS_NOT = 1.05;
-
-  /** Above this estimated gain ratio it is tried again. */
-  private static final double PAYS_AGAIN = 1.1;
 
   private final RaisOptions options;
   private final int classes;
@@ -53,6 +34,7 @@ public final class RaisSampler extends AbstractSampler {
   private final GainEstimator gain;
   private final UniformDraws uniform;
   private final IndependentDraws independent;
+  private final Caution caution;
   private final ExecutorService trainer;
 
   /** What the features of minibatches are made from; null before the first norms. */
@@ -79,12 +61,6 @@ public final class RaisSampler extends AbstractSampler {
   private float[] deferredNorms = new float[0];
   private int deferred;
   private long lastTrainingStart = Long.MIN_VALUE / 2;
-  private boolean cautious;
-
-  /** Draw from which on minibatches are judged: the first one weighted since the last switch. */
-  private long trialFrom;
-
-  private long trialLength;
   private long floored;
   private long refreshes;
   private long weightedIterations;
@@ -123,9 +99,8 @@ public final class RaisSampler extends AbstractSampler {
     gain = new GainEstimator(options.gainMax());
     uniform = new UniformDraws(population, seed);
     independent = new IndependentDraws(seed);
-    int capacity =
-        options.recordCapacity() > 0 ? options.recordCapacity() : Math.min(DEFAULT_CAPACITY, n);
-    ring = new RecordRing(capacity);
+    caution = new Caution(options.caution());
+    ring = new RecordRing(capacity(options, n));
     means = new ClassMeans(labels, classes);
     history = new ExampleHistory(n);
     distribution = new Distribution(population);
@@ -136,6 +111,11 @@ public final class RaisSampler extends AbstractSampler {
             Thread.ofPlatform().daemon().name("rais-uncertainty-set").factory());
   }
 
+  /** |D|. */
+  static int capacity(RaisOptions options, int n) {
+    return options.recordCapacity() > 0 ? options.recordCapacity() : Math.min(DEFAULT_CAPACITY, n);
+  }
+
   private boolean inRounds() {
     return options.draw() == DrawMode.ROUNDS;
   }
@@ -144,21 +124,22 @@ public final class RaisSampler extends AbstractSampler {
   void fill(Minibatch batch, ForwardPass forward) {
     int m = batch.size();
     applyIfDue();
+    caution.drawing(batch.iteration());
     if (refresh == null) {
       uniform.fill(batch, options.draw());
-    } else if (cautious) {
+    } else if (caution.isCautious()) {
+      if (inRounds()) {
+        // What the round would have been used for, so that the next one comes when it would.
+        if (round.remaining() == 0) {
+          nextRound(m);
+        }
+        round.skip(m);
+      }
       uniform.fill(batch, DrawMode.ROUNDS);
       batch.shadow = new float[m];
       for (int j = 0; j < m; j++) {
         float np = (float) distribution.np(batch.indices()[j]);
         batch.shadow[j] = np > 0 ? np : 1;
-      }
-      if (inRounds()) {
-        // What the round would have been used for, so that the next one comes when it would.
-        round.skip(m);
-        if (round.remaining() == 0) {
-          nextRound(m);
-        }
       }
       cautiousIterations++;
     } else {
@@ -193,6 +174,7 @@ public final class RaisSampler extends AbstractSampler {
     if (preparation == null) {
       return;
     }
+    preparation.start();
     boolean atBorder = inRounds() && refresh != null;
     boolean due =
         options.async()
@@ -242,7 +224,7 @@ public final class RaisSampler extends AbstractSampler {
     frozen = refresh.means();
     refreshes++;
     if (first) {
-      trialFrom = drawn();
+      caution.begin(drawn());
     }
   }
 
@@ -258,32 +240,22 @@ public final class RaisSampler extends AbstractSampler {
   /** Starts a training, and with rounds what follows from it. */
   private void prepare(int m) {
     lastTrainingStart = drawn();
-    boolean unseen = history.unseenShare() >= UNSEEN_SHARE;
-    RecordRing.Records records = ring.copy(unseen);
-    if (records.count() == 0) {
-      // Nothing but first visits, and too few of them to matter: better than no round.
-      records = ring.copy(true);
-    }
-    boolean[] used = new boolean[FEATURES];
-    Arrays.fill(used, true);
-    used[NEVER_SEEN] = unseen;
-    if (options.ablation().feature() >= 0) {
-      used[options.ablation().feature()] = false;
-    }
     FrozenMeans now = means.freeze();
     int roundSize = inRounds() ? Round.size(options.roundFraction(), population.active(), m) : 0;
-    start(
-        new Preparation.Inputs(
-            drawn() + LAG,
-            records,
-            used,
+    prepare(
+        Preparation.Inputs.of(
+            drawn() + RefreshTimes.LAG,
+            ring,
+            history.unseenShare(),
+            options.ablation(),
             now,
             history.meanFeatures(means, now),
             rounds++,
             roundSize));
+    preparation.start();
   }
 
-  private void start(Preparation.Inputs inputs) {
+  private void prepare(Preparation.Inputs inputs) {
     UncertaintySet previous = refresh == null ? null : refresh.set();
     preparation = new Preparation(trainer, inputs, in -> work(in, previous));
   }
@@ -331,7 +303,9 @@ public final class RaisSampler extends AbstractSampler {
     if (refresh != null && !inRounds()) {
       updateLeaves(batch);
     }
-    judge(batch);
+    if (refresh != null) {
+      caution.judge(batch.iteration(), gain.estimate());
+    }
     prepareWhenDue(batch.size());
   }
 
@@ -350,23 +324,6 @@ public final class RaisSampler extends AbstractSampler {
     deferredNorms[deferred++] = norm;
   }
 
-  /** Decides whether draws go on as they are. */
-  private void judge(Minibatch batch) {
-    if (!options.caution() || refresh == null) {
-      return;
-    }
-    if (cautious) {
-      if (gain.estimate() > PAYS_AGAIN) {
-        cautious = false;
-        trialFrom = drawn();
-        trialLength = 0;
-      }
-    } else if (batch.iteration() >= trialFrom) {
-      trialLength++;
-      cautious = trialLength >= TRIAL && gain.estimate() < PAYS_NOT;
-    }
-  }
-
   /** New values of the examples just visited. */
   private void updateLeaves(Minibatch batch) {
     int m = batch.size();
@@ -383,14 +340,11 @@ public final class RaisSampler extends AbstractSampler {
     }
     boolean due;
     if (refresh == null) {
-      // After one shuffled epoch every record is a first visit, and a set trained on those alone
-      // collapses on the next round; so the first training waits for revisits.
-      due = ring.revisits() >= Math.max(1, ring.capacity() / 4);
+      due = RefreshTimes.first(ring.revisits(), ring.capacity());
     } else if (inRounds()) {
-      int lag = Math.clamp(round.size() / m / LAG_SHARE, 1, LAG);
-      due = round.remaining() <= lag * m;
+      due = RefreshTimes.nextRound(round.remaining(), round.size(), m);
     } else {
-      due = drawn() - lastTrainingStart >= Math.ceilDiv(ring.capacity(), m);
+      due = RefreshTimes.nextSet(drawn() - lastTrainingStart, ring.capacity(), m);
     }
     if (due) {
       prepare(m);
@@ -399,7 +353,7 @@ public final class RaisSampler extends AbstractSampler {
 
   @Override
   public synchronized int[] upcoming(int count) {
-    if (refresh == null ? inRounds() : cautious) {
+    if (refresh == null ? inRounds() : caution.isCautious()) {
       return uniform.upcoming(count);
     }
     return inRounds() ? round.upcoming(count) : new int[0];
@@ -407,7 +361,9 @@ public final class RaisSampler extends AbstractSampler {
 
   @Override
   public synchronized float[] relativeProbabilities() {
-    return refresh == null || cautious ? uniformProbabilities() : probabilities(distribution);
+    return refresh == null || caution.isCautious()
+        ? uniformProbabilities()
+        : probabilities(distribution);
   }
 
   @Override
@@ -440,6 +396,16 @@ public final class RaisSampler extends AbstractSampler {
     return history.visits(index);
   }
 
+  /** [indexBound] how often each example was drawn and observed. */
+  public synchronized int[] visits() {
+    int[] visits = new int[population.size()];
+    Arrays.setAll(visits, history::visits);
+    for (int j = 0; j < deferred; j++) {
+      visits[deferredIndices[j]]++;
+    }
+    return visits;
+  }
+
   @Override
   public synchronized SamplerStatistics statistics() {
     return new SamplerStatistics(
@@ -448,7 +414,7 @@ public final class RaisSampler extends AbstractSampler {
         gain.boundShare(),
         refreshes,
         weightedIterations,
-        cautious,
+        caution.isCautious(),
         cautiousIterations);
   }
 
@@ -501,13 +467,14 @@ public final class RaisSampler extends AbstractSampler {
         "rais",
         rounds,
         lastTrainingStart,
-        trialFrom,
-        trialLength,
+        caution.trialFrom(),
+        caution.trialLength(),
         floored,
         refreshes,
         weightedIterations,
         cautiousIterations,
-        cautious ? 1 : 0);
+        caution.isCautious() ? 1 : 0);
+    caution.save(state);
     means.save(state, population);
     history.save(state);
     ring.save(state);
@@ -530,8 +497,10 @@ public final class RaisSampler extends AbstractSampler {
 
   @Override
   void beforeRestore() {
-    finishPreparation();
-    preparation = null;
+    if (preparation != null) {
+      preparation.abandon();
+      preparation = null;
+    }
   }
 
   @Override
@@ -539,13 +508,11 @@ public final class RaisSampler extends AbstractSampler {
     long[] counts = state.longs("rais", 9);
     rounds = counts[0];
     lastTrainingStart = counts[1];
-    trialFrom = counts[2];
-    trialLength = counts[3];
+    caution.load(state, counts[8] != 0, counts[2], counts[3]);
     floored = counts[4];
     refreshes = counts[5];
     weightedIterations = counts[6];
     cautiousIterations = counts[7];
-    cautious = counts[8] != 0;
     history.load(state, population);
     means.load(state, population, history);
     ring.load(state);
@@ -567,7 +534,7 @@ public final class RaisSampler extends AbstractSampler {
         Preparation.Inputs.load(
             state, classes, (long) Math.ceil(RaisOptions.MAX_ROUND_FRACTION * population.size()));
     if (inputs != null) {
-      start(inputs);
+      prepare(inputs); // which begins at the next draw
     }
   }
 

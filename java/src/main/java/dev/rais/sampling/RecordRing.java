@@ -102,6 +102,21 @@ final class RecordRing {
     System.arraycopy(state.floats("ring.weights", capacity), 0, weights, 0, capacity);
   }
 
+  /**
+   * Takes over what a device keeps.
+   *
+   * @param columns [8 · capacity] features, norms, weights
+   */
+  void load(long written, int revisits, float[] columns) {
+    this.written = written;
+    this.revisits = revisits;
+    for (int k = 0; k < features.length; k++) {
+      System.arraycopy(columns, k * capacity, features[k], 0, capacity);
+    }
+    System.arraycopy(columns, features.length * capacity, norms, 0, capacity);
+    System.arraycopy(columns, (features.length + 1) * capacity, weights, 0, capacity);
+  }
+
   /** A copy of the ring; only the first {@code count} entries of the columns are used. */
   record Records(double[][] features, double[] norms, double[] weights, int count) {}
 }

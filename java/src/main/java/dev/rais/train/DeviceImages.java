@@ -5,6 +5,7 @@ import dev.rais.backend.Backend;
 import dev.rais.backend.Buffer;
 import dev.rais.backend.DType;
 import dev.rais.backend.ImageShape;
+import dev.rais.backend.ResidentSampler;
 import dev.rais.data.ImageSet;
 import dev.rais.data.Normalization;
 
@@ -48,6 +49,11 @@ final class DeviceImages implements AutoCloseable {
   /** The same, varied by {@code augmentation}; null for none. */
   void gather(Buffer indices, Augmentation augmentation, long seed, long iteration, Buffer batch) {
     backend.gather(pixels, shape, indices, scale, shift, augmentation, seed, iteration, batch);
+  }
+
+  /** The same of what a sampler in the backend's memory has drawn, with its seed and counter. */
+  void gather(ResidentSampler drawn, Augmentation augmentation, Buffer batch) {
+    drawn.gather(pixels, shape, scale, shift, augmentation, batch);
   }
 
   @Override

@@ -10,10 +10,9 @@ public final class DivergedException extends RuntimeException {
   private final long iteration;
   private final long lastGoodIteration;
 
-  DivergedException(long iteration, float loss, long lastGoodIteration) {
+  DivergedException(long iteration, String what, long lastGoodIteration) {
     super(
-        "the training loss became "
-            + loss
+        what
             + " at iteration "
             + iteration
             + "; the last good state is that of iteration "

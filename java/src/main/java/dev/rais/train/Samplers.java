@@ -27,10 +27,13 @@ public final class Samplers {
   /** The method of this library. */
   public static final String RAIS = "rais";
 
+  /** Uniform with replacement. */
+  static final String UNIFORM_IID = "uniform-iid";
+
   private static final List<String> NAMES =
       List.of(
           UNIFORM,
-          "uniform-iid",
+          UNIFORM_IID,
           RAIS,
           "naive",
           "oracle",
@@ -42,7 +45,7 @@ public final class Samplers {
           UNIFORM_SHORT);
 
   private static final List<String> WEIGHTED =
-      List.of(UNIFORM, "uniform-iid", RAIS, "naive", "oracle", UNIFORM_SHORT);
+      List.of(UNIFORM, UNIFORM_IID, RAIS, "naive", "oracle", UNIFORM_SHORT);
 
   private Samplers() {}
 
@@ -56,6 +59,22 @@ public final class Samplers {
     return WEIGHTED;
   }
 
+  /** The configured options of RAIS. */
+  static RaisOptions raisOptions(TrainingConfig config) {
+    return RaisOptions.defaults()
+        .withDraw(config.draw())
+        .withRoundFraction(config.roundFraction())
+        .withGainMax(config.gainMax())
+        .withAsync(config.async())
+        .withCaution(config.caution())
+        .withAblation(Ablation.of(config.ablation()));
+  }
+
+  /** [n] configured weights of the objective; null for 1 each. */
+  static float[] objective(TrainingConfig config, int[] labels, int classes) {
+    return config.classBalance() ? ClassWeights.balanced(labels, classes) : null;
+  }
+
   /**
    * Makes the configured sampler.
    *
@@ -67,22 +86,12 @@ public final class Samplers {
     int n = labels.length;
     long seed = config.seed();
     long length = config.scheduleLength(n);
-    float[] weights = config.classBalance() ? ClassWeights.balanced(labels, classes) : null;
+    float[] weights = objective(config, labels, classes);
     return switch (config.sampler()) {
       case UNIFORM -> new UniformSampler(n, weights, seed, DrawMode.ROUNDS, 1);
-      case "uniform-iid" -> new UniformSampler(n, weights, seed, DrawMode.IID, 1);
+      case UNIFORM_IID -> new UniformSampler(n, weights, seed, DrawMode.IID, 1);
       case UNIFORM_SHORT -> new UniformSampler(n, weights, seed, DrawMode.ROUNDS, config.speedUp());
-      case RAIS -> {
-        RaisOptions options =
-            RaisOptions.defaults()
-                .withDraw(config.draw())
-                .withRoundFraction(config.roundFraction())
-                .withGainMax(config.gainMax())
-                .withAsync(config.async())
-                .withCaution(config.caution())
-                .withAblation(Ablation.of(config.ablation()));
-        yield new RaisSampler(labels, classes, weights, seed, options);
-      }
+      case RAIS -> new RaisSampler(labels, classes, weights, seed, raisOptions(config));
       case "naive" ->
           new NaiveSampler(n, weights, seed, config.draw(), config.smoothing(), config.gainMax());
       case "oracle" ->

@@ -19,12 +19,12 @@ final class SkippedSteps implements AutoCloseable {
   /** Running statistics before the step; null where nothing is left out. */
   private final Buffer before;
 
-  private long count;
-  private int inARow;
+  private final StepCounts counts;
 
-  SkippedSteps(Backend backend, Network network, OnDivergence policy) {
+  SkippedSteps(Backend backend, Network network, OnDivergence policy, StepCounts counts) {
     this.backend = backend;
     this.network = network;
+    this.counts = counts;
     before =
         policy == OnDivergence.SKIP
             ? backend.allocate(DType.FLOAT32, network.stateValues().count())
@@ -40,12 +40,12 @@ final class SkippedSteps implements AutoCloseable {
 
   /** Whether a step whose loss is not finite is left out; if so, its traces are gone. */
   boolean skip() {
-    if (before == null || inARow == MOST_IN_A_ROW) {
+    if (before == null || counts.skippedInARow == MOST_IN_A_ROW) {
       return false;
     }
     network.stateValues().copyFrom(before);
-    count++;
-    inARow++;
+    counts.skipped++;
+    counts.skippedInARow++;
     return true;
   }
 
@@ -56,22 +56,7 @@ final class SkippedSteps implements AutoCloseable {
 
   /** After a step that was not left out. */
   void trained() {
-    inARow = 0;
-  }
-
-  /** Minibatches left out so far. */
-  long count() {
-    return count;
-  }
-
-  /** Those of them since the last that was trained. */
-  int inARow() {
-    return inARow;
-  }
-
-  void restore(long count, int inARow) {
-    this.count = count;
-    this.inARow = inARow;
+    counts.skippedInARow = 0;
   }
 
   @Override

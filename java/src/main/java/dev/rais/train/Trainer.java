@@ -6,26 +6,21 @@ import dev.rais.backend.DType;
 import dev.rais.data.Dataset;
 import dev.rais.data.ImageSet;
 import dev.rais.data.Normalization;
-import dev.rais.nn.BatchNormWeights;
 import dev.rais.nn.BoundNetwork;
 import dev.rais.nn.MemoryPlan;
 import dev.rais.nn.Mode;
 import dev.rais.nn.Model;
 import dev.rais.nn.Models;
 import dev.rais.nn.Network;
-import dev.rais.nn.Parameter;
 import dev.rais.nn.Shape;
 import dev.rais.random.FeistelPermutation;
 import dev.rais.random.Streams;
-import dev.rais.sampling.Ablation;
 import dev.rais.sampling.ImportanceSampler;
-import dev.rais.sampling.Minibatch;
-import dev.rais.sampling.Observation;
 import dev.rais.sampling.OracleSampler;
 import dev.rais.sampling.SamplerStatistics;
-import dev.rais.sampling.ScoreKind;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 
 /**
  * The training loop (docs/algorithm.md §5): draw, forward, fused loss layer, backward, observe,
@@ -34,8 +29,6 @@ import java.util.List;
 public final class Trainer implements AutoCloseable {
   /** Training examples that trainLoss is measured on before the end. */
   private static final int TRAIN_LOSS_EXAMPLES = 10_000;
-
-  private static final double LOSS_ALPHA = 0.02;
 
   /** A rate that was halved so often and still is too high is not what is wrong. */
   public static final int MOST_HALVINGS = 10;
@@ -53,22 +46,11 @@ public final class Trainer implements AutoCloseable {
   private final Evaluator evaluator;
   private final DeviceImages train;
   private final DeviceImages test;
-  private final ExactNorms exactNorms;
-  private final SkippedSteps skippedSteps;
-  private final InputPipeline inputs;
-  private final Buffer labels;
-  private final Buffer weights;
-  private final Buffer losses;
-  private final Buffer norms;
-  private final Buffer correctness;
-  private final Buffer hiddenSquaredNorms;
+  private final Steps steps;
   private final int[] trainLossExamples;
   private final int[] allTest;
-  private final int[] batchLabels;
-  private final float[] batchLosses;
-  private float[] lastGood;
-  private float[] lastGoodState;
-  private long lastGoodIteration;
+  private final StepCounts counts;
+  private final LastGood lastGood;
 
   /** Memory of two checkpoints, so that one can be filled while another is written. */
   private final Checkpoint.Arrays[] snapshots = new Checkpoint.Arrays[2];
@@ -83,27 +65,7 @@ public final class Trainer implements AutoCloseable {
   private double nextEpoch;
   private int nextTenth = 1;
   private long totalNanos;
-  private long iteration;
-  private long forwardExamples;
-  private long backwardExamples;
-
-  /** Made when a sampler first asks for forward passes. */
-  private Evaluator scorer;
-
-  /** Whether the gain ratio is that of the final bias, whose gradient is that of the logits. */
-  private final boolean gainOfBiasAlone;
-
-  /** What the gain ratio is measured on. */
-  private final List<Parameter> gainParameters;
-
-  /** [n] how often each example was trained on. */
-  private final int[] draws;
-
-  private double learningRate;
-  private int rateHalvings;
-  private double loss = Double.NaN;
   private long trainingNanos;
-  private long samplerNanos;
 
   /** Time spent waiting for input before the run was interrupted. */
   private long earlierInputNanos;
@@ -122,13 +84,20 @@ public final class Trainer implements AutoCloseable {
 
   /** Prepares a run of a model of one's own. */
   public Trainer(Backend backend, Dataset data, TrainingConfig config, Model model) {
-    this(backend, data, config, model, true);
+    this(backend, data, config, model, true, true);
   }
 
   /**
    * @param overlap whether minibatches may be made while others are computed; no bit depends on it
+   * @param onDevice whether the sampler may be in the backend's memory
    */
-  Trainer(Backend backend, Dataset data, TrainingConfig config, Model model, boolean overlap) {
+  Trainer(
+      Backend backend,
+      Dataset data,
+      TrainingConfig config,
+      Model model,
+      boolean overlap,
+      boolean onDevice) {
     this.backend = backend;
     this.data = data;
     this.config = config;
@@ -163,28 +132,18 @@ public final class Trainer implements AutoCloseable {
                 Math.max(plan.count(), evaluation.count()), exact == null ? 0 : exact.count()));
     net = network.bind(plan, workspace);
     evaluator = new Evaluator(network, evaluation, workspace);
-    inputs =
-        new InputPipeline(
-            backend, train, config.augmentation(), config.seed(), m, net.input(), overlap);
-    exactNorms = exact == null ? null : new ExactNorms(network, train, exact, workspace);
-    skippedSteps = new SkippedSteps(backend, network, config.onDivergence());
-    labels = backend.allocate(DType.INT32, m);
-    weights = backend.allocate(DType.FLOAT32, m);
-    losses = backend.allocate(DType.FLOAT32, m);
-    norms = backend.allocate(DType.FLOAT32, m);
-    correctness = backend.allocate(DType.UINT8, m);
-    hiddenSquaredNorms = backend.allocate(DType.FLOAT32, m);
     trainLossExamples = trainLossExamples(n);
-    gainOfBiasAlone = config.ablation().equals(Ablation.LOGIT_GAIN.id());
-    List<Parameter> last = network.finalParameters();
-    gainParameters = gainOfBiasAlone ? List.of(last.getLast()) : last;
-    draws = new int[n];
     allTest = Evaluator.all(data.test().count());
-    batchLabels = new int[m];
-    batchLosses = new float[m];
-    lastGood = network.values().toFloats();
-    lastGoodState = network.stateValues().toFloats();
     total = config.scheduleLength(n);
+    counts = new StepCounts(n);
+    lastGood = new LastGood(network);
+    StepParts parts =
+        new StepParts(
+            config, backend, data, sampler, train, network, workspace, net, total, counts,
+            lastGood);
+    steps =
+        (onDevice ? DeviceSteps.of(parts) : Optional.<Steps>empty())
+            .orElseGet(() -> new HostSteps(parts, exact, overlap));
     nextEpoch = config.evalEvery();
   }
 
@@ -220,14 +179,16 @@ public final class Trainer implements AutoCloseable {
     return network;
   }
 
-  /** The sampler. */
+  /** The sampler; waits for all steps. */
   public ImportanceSampler sampler() {
+    steps.catchUp();
     return sampler;
   }
 
   /** How often each training example was trained on, [n]; not a copy, do not modify. */
   public int[] draws() {
-    return draws;
+    steps.catchUp();
+    return counts.draws;
   }
 
   /**
@@ -236,9 +197,9 @@ public final class Trainer implements AutoCloseable {
    */
   public void settle() {
     long begin = System.nanoTime();
-    sampler.settle();
+    steps.settle();
     long waited = System.nanoTime() - begin;
-    samplerNanos += waited;
+    counts.samplerNanos += waited;
     trainingNanos += waited;
     totalNanos += waited;
   }
@@ -258,12 +219,13 @@ public final class Trainer implements AutoCloseable {
 
   /** Whether t̂ has reached the schedule's length. */
   public boolean finished() {
-    return sampler.effectiveIterations() >= total;
+    return steps.reached(t -> t >= total);
   }
 
   /**
-   * Trains one minibatch, and evaluates where that is due; between two calls nothing of the run is
-   * under way but what samplers prepare.
+   * Trains one minibatch, or puts it on a device's way, and evaluates where that is due. Between
+   * two calls nothing of the run is under way but what samplers prepare and what a device still has
+   * to do.
    *
    * @throws DivergedException if a loss is not finite; the network then holds the last good state
    * @throws IllegalStateException if the run is finished
@@ -273,17 +235,21 @@ public final class Trainer implements AutoCloseable {
       throw new IllegalStateException("the run is finished");
     }
     long begin = System.nanoTime();
-    step();
+    steps.step();
+    double epochs = (double) counts.iteration * config.batchSize() / data.train().count();
+    boolean evaluates =
+        finished() || epochs >= nextEpoch || steps.reached(t -> tenths(t) >= nextTenth);
+    if (evaluates) {
+      steps.catchUp();
+    }
     trainingNanos += System.nanoTime() - begin;
     listener.progressed(progress());
-    double epochs = (double) iteration * config.batchSize() / data.train().count();
-    double tenths = 10 * sampler.effectiveIterations() / total;
-    if (finished() || epochs >= nextEpoch || tenths >= nextTenth) {
+    if (evaluates) {
       if (nextEpoch <= epochs) {
         double passed = Math.floor(Math.nextUp(epochs / config.evalEvery()));
         nextEpoch = (passed + 1) * config.evalEvery();
       }
-      nextTenth = (int) Math.floor(tenths) + 1;
+      nextTenth = (int) Math.floor(tenths(sampler.effectiveIterations())) + 1;
       Metrics metrics = evaluate(finished());
       history.add(metrics);
       listener.evaluated(metrics);
@@ -301,33 +267,39 @@ public final class Trainer implements AutoCloseable {
     }
   }
 
+  /** How many tenths of the schedule t̂ iterations are. */
+  private double tenths(double effectiveIterations) {
+    return 10 * effectiveIterations / total;
+  }
+
   /**
    * A copy of the run's state, to be written by another thread; valid until the call after the
    * next, which uses its memory again.
    */
   public Checkpoint checkpoint() {
+    steps.catchUp();
     prepareCheckpoints();
     Checkpoint.Arrays arrays = snapshots[nextSnapshot];
     nextSnapshot = 1 - nextSnapshot;
     arrays.download(network);
     Checkpoint.Counters counters =
         new Checkpoint.Counters(
-            iteration,
-            forwardExamples,
-            backwardExamples,
-            learningRate,
-            loss,
+            counts.iteration,
+            counts.forwardExamples,
+            counts.backwardExamples,
+            counts.learningRate,
+            counts.loss,
             nextEpoch,
             nextTenth,
             trainingNanos,
-            samplerNanos,
+            counts.samplerNanos,
             inputNanos(),
             totalNanos,
-            skippedSteps.count(),
-            skippedSteps.inARow(),
-            rateHalvings);
+            counts.skipped,
+            counts.skippedInARow,
+            counts.rateHalvings);
     return Checkpoint.of(
-        config, counters, history, network, arrays, sampler.state(), draws, fingerprint());
+        config, counters, history, network, arrays, sampler.state(), counts.draws, fingerprint());
   }
 
   /** What tells the data set from others: sizes and a checksum. */
@@ -354,8 +326,7 @@ public final class Trainer implements AutoCloseable {
     }
     Checkpoint.Arrays arrays = checkpoint.arrays(network);
     arrays.upload(network);
-    lastGood = arrays.values();
-    lastGoodState = arrays.state();
+    lastGood.keep(checkpoint.iteration(), arrays.values(), arrays.state());
     try {
       sampler.restore(checkpoint.sampler());
     } catch (IllegalArgumentException e) {
@@ -367,193 +338,58 @@ public final class Trainer implements AutoCloseable {
               .formatted(sampler.size(), data.train().count()));
     }
     Checkpoint.Counters counters = checkpoint.counters();
-    iteration = counters.iteration();
-    lastGoodIteration = iteration;
-    forwardExamples = counters.forwardExamples();
-    backwardExamples = counters.backwardExamples();
-    learningRate = counters.learningRate();
-    loss = counters.loss();
+    counts.iteration = counters.iteration();
+    counts.forwardExamples = counters.forwardExamples();
+    counts.backwardExamples = counters.backwardExamples();
+    counts.learningRate = counters.learningRate();
+    counts.loss = counters.loss();
     nextEpoch = counters.nextEpoch();
     nextTenth = counters.nextTenth();
     trainingNanos = counters.trainingNanos();
-    samplerNanos = counters.samplerNanos();
-    earlierInputNanos = counters.inputNanos() - inputs.waitedNanos();
+    counts.samplerNanos = counters.samplerNanos();
+    earlierInputNanos = counters.inputNanos() - steps.inputNanos();
     totalNanos = counters.totalNanos();
-    skippedSteps.restore(counters.skipped(), counters.skippedInARow());
-    rateHalvings = counters.rateHalvings();
-    System.arraycopy(checkpoint.draws(draws.length), 0, draws, 0, draws.length);
+    counts.skipped = counters.skipped();
+    counts.skippedInARow = counters.skippedInARow();
+    counts.rateHalvings = counters.rateHalvings();
+    int n = counts.draws.length;
+    System.arraycopy(checkpoint.draws(n), 0, counts.draws, 0, n);
+    steps.restored();
     history.clear();
     history.addAll(checkpoint.history());
   }
 
   /** Whether the run goes back to a checkpoint where a loss is not finite, if it still may. */
   boolean rollsBack() {
-    return config.onDivergence() == OnDivergence.ROLLBACK && rateHalvings < MOST_HALVINGS;
+    return config.onDivergence() == OnDivergence.ROLLBACK && counts.rateHalvings < MOST_HALVINGS;
   }
 
   /** Goes back to a checkpoint of this run, and on with half the learning rate; time has passed. */
   void rollBack(Checkpoint checkpoint) {
-    int halvings = Math.max(rateHalvings, checkpoint.counters().rateHalvings()) + 1;
-    long[] nanos = {trainingNanos, samplerNanos, inputNanos(), totalNanos};
+    int halvings = Math.max(counts.rateHalvings, checkpoint.counters().rateHalvings()) + 1;
+    long[] nanos = {trainingNanos, counts.samplerNanos, inputNanos(), totalNanos};
     restore(checkpoint);
-    rateHalvings = halvings;
+    counts.rateHalvings = halvings;
     trainingNanos = nanos[0];
-    samplerNanos = nanos[1];
-    earlierInputNanos = nanos[2] - inputs.waitedNanos();
+    counts.samplerNanos = nanos[1];
+    earlierInputNanos = nanos[2] - steps.inputNanos();
     totalNanos = nanos[3];
-  }
-
-  private void step() {
-    int m = config.batchSize();
-    long drawing = System.nanoTime();
-    if (sampler instanceof OracleSampler oracle && oracle.needsNorms()) {
-      oracle.setNorms(exactNorms.compute());
-      forwardExamples += data.train().count();
-      backwardExamples += data.train().count();
-    }
-    Minibatch batch = sampler.draw(m, this::scores);
-    samplerNanos += System.nanoTime() - drawing;
-
-    for (int j = 0; j < m; j++) {
-      batchLabels[j] = data.train().label(batch.indices()[j]);
-      draws[batch.indices()[j]]++;
-    }
-    weights.upload(batch.weights());
-    labels.upload(batchLabels);
-    inputs.fill(batch.indices(), iteration);
-    if (inputs.wantsUpcoming()) {
-      inputs.prepare(sampler.upcoming(m), iteration + 1);
-    }
-    skippedSteps.begin();
-    net.forward(config.batchNorm() == BatchNormWeights.WEIGHTED ? weights : null, iteration);
-    backend.lossLayer(
-        m,
-        data.numClasses(),
-        net.logits(),
-        labels,
-        weights,
-        1f / m,
-        losses,
-        norms,
-        net.logitGradients(),
-        correctness);
-    if (!takeLoss(batch)) {
-      return;
-    }
-    net.backward();
-    if (skippedSteps.isGradientBad()) {
-      leaveOut(batch, Double.NaN);
-      return;
-    }
-    skippedSteps.trained();
-
-    long observing = System.nanoTime();
-    sampler.observe(batch, observation());
-    learningRate =
-        Math.scalb(
-            sampler.learningRate(
-                t -> config.schedule().learningRate(config.learningRate(), t, total)),
-            -rateHalvings);
-    samplerNanos += System.nanoTime() - observing;
-
-    backend.sgd(
-        network.values(),
-        network.velocities(),
-        network.gradients(),
-        (float) learningRate,
-        (float) config.momentum(),
-        (float) config.weightDecay());
-    iteration++;
-    forwardExamples += m;
-    backwardExamples += m;
-  }
-
-  /** Scores of examples that the sampler may hand out. */
-  private float[] scores(int[] examples) {
-    if (scorer == null) {
-      MemoryPlan plan = MemoryPlan.of(network.model(), config.batchSize(), Mode.EVALUATION);
-      scorer = new Evaluator(network, plan, workspace);
-    }
-    forwardExamples += examples.length;
-    return scorer.scores(train, examples, sampler.score());
   }
 
   /** Real epochs so far: a backward pass costs about two forward passes. */
   public double epochs() {
-    return (forwardExamples + 2.0 * backwardExamples) / (3.0 * data.train().count());
-  }
-
-  /** The loss of the weighted minibatch; says whether it is finite and the step can go on. */
-  private boolean takeLoss(Minibatch batch) {
-    losses.download(batchLosses, 0);
-    double sum = 0;
-    for (int j = 0; j < batchLosses.length; j++) {
-      sum += batch.weights()[j] * batchLosses[j];
-    }
-    double mean = sum / batchLosses.length;
-    if (!Double.isFinite(mean)) {
-      leaveOut(batch, mean);
-      return false;
-    }
-    loss = Double.isNaN(loss) ? mean : loss + LOSS_ALPHA * (mean - loss);
-    return true;
-  }
-
-  /** Goes on as if a minibatch had not been drawn, or stops, as configured. */
-  private void leaveOut(Minibatch batch, double found) {
-    if (!skippedSteps.skip()) {
-      throw diverged(found);
-    }
-    sampler.discard(batch);
-    for (int index : batch.indices()) {
-      draws[index]--;
-    }
-    forwardExamples += config.batchSize();
-  }
-
-  /** Restores the last good state; what remains is to throw this. */
-  private DivergedException diverged(double found) {
-    network.values().upload(lastGood);
-    network.stateValues().upload(lastGoodState);
-    return new DivergedException(iteration, (float) found, lastGoodIteration);
-  }
-
-  /**
-   * What the sampler wants: losses or norms ‖softmax − y‖, and the moments of the final linear
-   * layer, whose per-example norms N_j² = ‖δ_j‖² (‖h_j‖² + 1) are exact.
-   */
-  private Observation observation() {
-    float[] scores =
-        switch (sampler.score()) {
-          case NONE -> new float[0];
-          case LOSS -> batchLosses.clone();
-          case GRADIENT_NORM -> norms.toFloats();
-        };
-    if (!sampler.usesMoments()) {
-      return Observation.ofScores(scores);
-    }
-    backend.rowSquaredNorms(net.finalInput(), hiddenSquaredNorms);
-    float[] deltas = sampler.score() == ScoreKind.GRADIENT_NORM ? scores : norms.toFloats();
-    float[] moments = hiddenSquaredNorms.toFloats();
-    for (int j = 0; j < moments.length; j++) {
-      moments[j] = deltas[j] * deltas[j] * (gainOfBiasAlone ? 1 : moments[j] + 1);
-    }
-    double batchNorm = 0;
-    for (Parameter parameter : gainParameters) {
-      batchNorm += backend.squaredNorm(parameter.gradient());
-    }
-    return new Observation(scores, moments, batchNorm);
+    return (counts.forwardExamples + 2.0 * counts.backwardExamples) / (3.0 * data.train().count());
   }
 
   private TrainingListener.Progress progress() {
     double perEpoch = (double) config.batchSize() / data.train().count();
     return new TrainingListener.Progress(
-        iteration,
+        counts.iteration,
         epochs(),
-        sampler.effectiveIterations() * perEpoch,
+        steps.effectiveIterations() * perEpoch,
         config.epochs(),
-        loss,
-        sampler.gainRatio(),
+        counts.loss,
+        steps.gainRatio(),
         imagesPerSecond());
   }
 
@@ -568,16 +404,16 @@ public final class Trainer implements AutoCloseable {
   }
 
   private long inputNanos() {
-    return earlierInputNanos + inputs.waitedNanos();
+    return earlierInputNanos + steps.inputNanos();
   }
 
   /** Minibatches that were made while others were computed. */
   long minibatchesMadeAhead() {
-    return inputs.madeAhead();
+    return steps instanceof HostSteps host ? host.minibatchesMadeAhead() : 0;
   }
 
   private double imagesPerSecond() {
-    return iteration * config.batchSize() / (trainingNanos / 1e9);
+    return counts.iteration * config.batchSize() / (trainingNanos / 1e9);
   }
 
   private Metrics evaluate(boolean last) {
@@ -585,20 +421,18 @@ public final class Trainer implements AutoCloseable {
     Evaluator.Result onTrain =
         evaluator.evaluate(train, last ? Evaluator.all(n) : trainLossExamples);
     if (!Double.isFinite(onTrain.loss())) {
-      throw diverged(onTrain.loss());
+      throw lastGood.diverged(counts.iteration, onTrain.loss());
     }
-    network.values().download(lastGood, 0);
-    network.stateValues().download(lastGoodState, 0);
-    lastGoodIteration = iteration;
+    lastGood.keep(counts.iteration);
     Evaluator.Result onTest = evaluator.evaluate(test, allTest);
     double perEpoch = (double) config.batchSize() / n;
     SamplerStatistics statistics = sampler.statistics();
     return new Metrics(
-        iteration,
+        counts.iteration,
         epochs(),
         sampler.effectiveIterations() * perEpoch,
         sampler.gainRatio(),
-        learningRate,
+        counts.learningRate,
         onTrain.loss(),
         onTest.loss(),
         onTest.error(),
@@ -607,11 +441,11 @@ public final class Trainer implements AutoCloseable {
         statistics.boundShare(),
         statistics.flooredExamples(),
         statistics.cautious(),
-        forwardExamples,
-        backwardExamples,
-        skippedSteps.count(),
+        counts.forwardExamples,
+        counts.backwardExamples,
+        counts.skipped,
         trainingNanos / 1e9,
-        Draws.of(sampler, draws, data.train().labels(), data.numClasses()));
+        Draws.of(sampler, counts.draws, data.train().labels(), data.numClasses()));
   }
 
   /**
@@ -632,47 +466,36 @@ public final class Trainer implements AutoCloseable {
         backend.description(),
         config.seed(),
         config.batchSize(),
-        iteration,
+        counts.iteration,
         last.epochs(),
         last.epochsEquivalent(),
         last.trainLoss(),
         last.testError(),
         last.testTop5Error(),
         best,
-        sampler.effectiveIterations() / iteration,
+        sampler.effectiveIterations() / counts.iteration,
         imagesPerSecond(),
         trainingNanos / 1e9,
         totalNanos / 1e9,
-        (double) samplerNanos / trainingNanos,
+        (double) counts.samplerNanos / trainingNanos,
         (double) inputNanos() / trainingNanos,
         last.boundShare(),
         sampler.statistics().cautiousIterations(),
-        forwardExamples,
-        backwardExamples,
-        skippedSteps.count(),
-        rateHalvings);
+        counts.forwardExamples,
+        counts.backwardExamples,
+        counts.skipped,
+        counts.rateHalvings);
   }
 
   @Override
   public void close() {
-    inputs.close();
+    steps.close();
     sampler.close();
-    if (exactNorms != null) {
-      exactNorms.close();
-    }
     evaluator.close();
-    skippedSteps.close();
-    if (scorer != null) {
-      scorer.close();
-    }
     net.close();
     workspace.close();
     network.close();
     train.close();
     test.close();
-    for (Buffer buffer :
-        new Buffer[] {labels, weights, losses, norms, correctness, hiddenSquaredNorms}) {
-      buffer.close();
-    }
   }
 }

@@ -55,7 +55,7 @@ class InputPipelineTest {
   private Outcome run(TrainingConfig config, boolean overlap) {
     Shape image = new Shape(28, 28, 1);
     try (Trainer trainer =
-        new Trainer(backend, data, config, Models.create("mlp", image, 10), overlap)) {
+        new Trainer(backend, data, config, Models.create("mlp", image, 10), overlap, true)) {
       Summary summary = trainer.run(new TrainingListener() {});
       return new Outcome(
           trainer.network().values().toFloats(), summary, trainer.minibatchesMadeAhead());

@@ -3,48 +3,57 @@ package dev.rais.backend.cuda;
 /**
  * An operand of cuDNN at an address that suits it: the operand itself, or a copy for the time of an
  * operation. A slice of all parameters, say, may begin at any float, and cuDNN refuses that where
- * an algorithm reads vectors.
+ * an algorithm reads vectors. Memory of copies is kept, as operations that are recorded may not
+ * allocate.
  */
 final class AlignedOperand implements AutoCloseable {
   private static final long ALIGNMENT = 16;
 
   private final Device device;
-  private final long original;
   private final long numBytes;
-  private final boolean written;
-  private final long pointer;
 
-  /**
-   * Copies if it must.
-   *
-   * @param written whether the operation overwrites it rather than reads it
-   */
-  AlignedOperand(Device device, long original, long count, boolean written) {
+  /** Memory for copies; 0 before the first. */
+  private long copy;
+
+  AlignedOperand(Device device, long count) {
     this.device = device;
-    this.original = original;
-    this.written = written;
     numBytes = count * Float.BYTES;
-    if (original % ALIGNMENT == 0) {
-      pointer = original;
-    } else {
-      pointer = device.allocate(numBytes);
-      if (!written) {
-        device.copy(pointer, original, numBytes);
-      }
-    }
   }
 
-  long pointer() {
-    return pointer;
+  private static boolean fits(long pointer) {
+    return pointer % ALIGNMENT == 0;
+  }
+
+  /**
+   * Where the operation finds the operand.
+   *
+   * @param written whether it overwrites it rather than reads it
+   */
+  long begin(long original, boolean written) {
+    if (fits(original)) {
+      return original;
+    }
+    if (copy == 0) {
+      copy = device.allocate(numBytes);
+    }
+    if (!written) {
+      device.copy(copy, original, numBytes);
+    }
+    return copy;
+  }
+
+  /** After the operation: brings back what it has written. */
+  void end(long original, boolean written) {
+    if (written && !fits(original)) {
+      device.copy(original, copy, numBytes);
+    }
   }
 
   @Override
   public void close() {
-    if (pointer != original) {
-      if (written) {
-        device.copy(original, pointer, numBytes);
-      }
-      device.free(pointer);
+    if (copy != 0) {
+      device.free(copy);
+      copy = 0;
     }
   }
 }

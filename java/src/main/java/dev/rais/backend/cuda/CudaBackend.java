@@ -17,8 +17,10 @@ import dev.rais.backend.LinearShape;
 import dev.rais.backend.MaxPool;
 import dev.rais.backend.Op;
 import dev.rais.backend.PoolShape;
+import dev.rais.backend.ResidentSampler;
 import dev.rais.random.Streams;
 import java.lang.foreign.MemorySegment;
+import java.util.Optional;
 
 /**
  * Every operation on a CUDA device: convolutions by cuDNN, linear layers by cuBLAS, everything else
@@ -59,6 +61,11 @@ public final class CudaBackend extends Backend {
   @Override
   public long availableMemory() {
     return Math.max(0, device.availableMemory() - device.scratchToCome());
+  }
+
+  @Override
+  public Optional<ResidentSampler> residentSampler(ResidentSampler.Setting setting) {
+    return Optional.of(new CudaSampler(device, setting));
   }
 
   @Override

@@ -27,6 +27,9 @@ final class CudaConvolution extends Convolution {
   private final Dnn dnn;
   private final Dnn.Descriptors descriptors;
   private final int rows;
+  private final AlignedOperand alignedX;
+  private final AlignedOperand alignedW;
+  private final AlignedOperand alignedY;
   private final Map<Direction, Choice> choices = new EnumMap<>(Direction.class);
   private boolean closed;
 
@@ -34,6 +37,9 @@ final class CudaConvolution extends Convolution {
     super(s);
     this.device = device;
     dnn = device.dnn();
+    alignedX = new AlignedOperand(device, s.inputCount());
+    alignedW = new AlignedOperand(device, s.weightCount());
+    alignedY = new AlignedOperand(device, s.outputCount());
     rows = Math.toIntExact((long) s.batch() * s.outputHeight() * s.outputWidth());
     descriptors =
         new Dnn.Descriptors(
@@ -103,15 +109,13 @@ final class CudaConvolution extends Convolution {
     if (closed) {
       throw new IllegalStateException("this convolution is closed");
     }
-    ConvolutionShape s = shape();
-    try (var xs =
-            new AlignedOperand(device, x, s.inputCount(), direction == Direction.BACKWARD_DATA);
-        var ws =
-            new AlignedOperand(
-                device, w, s.weightCount(), direction == Direction.BACKWARD_WEIGHTS);
-        var ys = new AlignedOperand(device, y, s.outputCount(), direction == Direction.FORWARD)) {
-      runAligned(direction, xs.pointer(), ws.pointer(), ys.pointer());
-    }
+    boolean toX = direction == Direction.BACKWARD_DATA;
+    boolean toW = direction == Direction.BACKWARD_WEIGHTS;
+    boolean toY = direction == Direction.FORWARD;
+    runAligned(direction, alignedX.begin(x, toX), alignedW.begin(w, toW), alignedY.begin(y, toY));
+    alignedX.end(x, toX);
+    alignedW.end(w, toW);
+    alignedY.end(y, toY);
   }
 
   private void runAligned(Direction direction, long x, long w, long y) {
@@ -217,6 +221,9 @@ final class CudaConvolution extends Convolution {
     if (!closed) {
       closed = true;
       device.unregister(this);
+      alignedX.close();
+      alignedW.close();
+      alignedY.close();
       dnn.destroyTensor(descriptors.x());
       dnn.destroyFilter(descriptors.w());
       dnn.destroyConvolution(descriptors.convolution());

@@ -51,6 +51,8 @@ final class Device implements AutoCloseable {
   private final long sumWorkspace;
   private long scratch;
   private long scratchBytes;
+  private int scratchMoves;
+  private MemorySegment counter;
   private Thread user;
   private boolean closed;
 
@@ -117,6 +119,36 @@ final class Device implements AutoCloseable {
   /** What the speed of a convolution depends on: the device's name and cuDNN's version. */
   String name() {
     return driver.deviceName(options.device()) + ", " + dnn.description();
+  }
+
+  /** The driver, ready to be called by this thread. */
+  CudaDriver driver() {
+    use();
+    return driver;
+  }
+
+  /** The one stream. */
+  CudaStream queue() {
+    use();
+    return stream;
+  }
+
+  /** Waits until what is under way has ended, be it because the device was lost. */
+  void settle() {
+    use();
+    try {
+      stream.synchronize();
+    } catch (CudaException e) {
+      if (!e.isLost()) {
+        throw e;
+      }
+    }
+  }
+
+  /** Waits for an event, on a thread that does nothing else here. */
+  void awaitElsewhere(long event) {
+    context.use();
+    driver.await(event);
   }
 
   /** Makes the device the calling thread's; refuses if this is closed. */
@@ -211,10 +243,16 @@ final class Device implements AutoCloseable {
   long scratch(long numBytes) {
     if (numBytes > scratchBytes) {
       freeScratch();
+      scratchMoves++;
       scratch = allocate(numBytes);
       scratchBytes = numBytes;
     }
     return scratch;
+  }
+
+  /** How often scratch memory has moved: what was recorded before uses the old place. */
+  int scratchMoves() {
+    return scratchMoves;
   }
 
   /** By how much it may still grow. */
@@ -242,8 +280,24 @@ final class Device implements AutoCloseable {
     return MemorySegment.ofAddress(scalars + RATE);
   }
 
+  /**
+   * Does work whose operations take the number of the iteration from the device, whatever number
+   * they are given.
+   */
+  void countingBy(MemorySegment iteration, Runnable work) {
+    counter = iteration;
+    try {
+      work.run();
+    } finally {
+      counter = null;
+    }
+  }
+
   /** The number of an iteration where kernels find it. */
   MemorySegment iteration(long iteration) {
+    if (counter != null) {
+      return counter;
+    }
     long s = use();
     driver.fillInts(scalars + ITERATION, (int) iteration, 1, s);
     driver.fillInts(scalars + ITERATION + Integer.BYTES, (int) (iteration >>> 32), 1, s);

@@ -3,10 +3,10 @@ package dev.rais.backend.cuda;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.util.HashSet;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.concurrent.ConcurrentHashMap;
 
 /**
  * A CUDA driver whose device is the host: memory is the host's, full of rubbish when allocated, and
@@ -22,7 +22,7 @@ final class HostDriver implements CudaDriver {
   private final boolean pooled;
   private final long totalBytes;
   private final TreeMap<Long, Block> blocks = new TreeMap<>();
-  private final Set<Long> objects = new HashSet<>();
+  private final Set<Long> objects = ConcurrentHashMap.newKeySet();
   private final TreeMap<Long, Arena> hostMemory = new TreeMap<>();
   private long usedBytes;
   private long context;
@@ -41,7 +41,10 @@ final class HostDriver implements CudaDriver {
 
   /** Allocated memory from a pointer on; fails if that much is not there. */
   MemorySegment memory(long pointer, long numBytes) {
-    Map.Entry<Long, Block> entry = blocks.floorEntry(pointer);
+    Map.Entry<Long, Block> entry;
+    synchronized (blocks) {
+      entry = blocks.floorEntry(pointer);
+    }
     if (entry == null
         || pointer + numBytes > entry.getKey() + entry.getValue().memory().byteSize()) {
       throw new AssertionError(
@@ -148,12 +151,17 @@ final class HostDriver implements CudaDriver {
     usedBytes += numBytes;
     Arena arena = Arena.ofShared();
     MemorySegment memory = arena.allocate(numBytes, ALIGNMENT).fill(RUBBISH);
-    blocks.put(memory.address(), new Block(arena, memory));
+    synchronized (blocks) {
+      blocks.put(memory.address(), new Block(arena, memory));
+    }
     return memory.address();
   }
 
   private void freeMemory(long pointer) {
-    Block block = blocks.remove(pointer);
+    Block block;
+    synchronized (blocks) {
+      block = blocks.remove(pointer);
+    }
     if (block == null) {
       throw new AssertionError(Long.toHexString(pointer) + " is not allocated, but freed");
     }
@@ -267,13 +275,13 @@ final class HostDriver implements CudaDriver {
   public void record(long event, long stream) {
     require(event);
     require(stream);
-    queue.note("record event");
+    queue.record(event);
   }
 
   @Override
   public void await(long event) {
     require(event);
-    queue.synchronize("await event");
+    queue.await(event);
   }
 
   @Override
@@ -308,7 +316,9 @@ final class HostDriver implements CudaDriver {
   }
 
   @Override
-  public void destroyExecutable(long executable) {}
+  public void destroyExecutable(long executable) {
+    queue.destroy(executable);
+  }
 
   private long made() {
     long handle = queue.newHandle();
