@@ -2,6 +2,8 @@ package dev.rais.backend.cuda;
 
 import dev.rais.backend.Backend;
 import dev.rais.backend.Backends.Part;
+import dev.rais.backend.Buffer;
+import dev.rais.backend.DType;
 import dev.rais.natives.NativeCache;
 import java.io.IOException;
 import java.util.ArrayList;
@@ -49,6 +51,39 @@ public final class CudaBackends {
         new Device.Libraries(driver, kernels(), binding.blas(driver), dnn(driver, binding)),
         options,
         cache());
+  }
+
+  /**
+   * Memory of the device that another library has allocated, as a buffer: nothing is copied, and
+   * closing the buffer does not free it. The backend works on a stream of its own: what writes the
+   * memory elsewhere must be done before the buffer is used, and a download from the buffer tells
+   * when the backend has written it.
+   *
+   * @param backend an open CUDA backend, whose device's primary context the memory belongs to
+   * @param pointer its address
+   * @param type FLOAT32 or UINT8
+   * @param count elements
+   * @throws IllegalArgumentException for another backend, for INT32, or for an address that is no
+   *     multiple of the type's size
+   */
+  public static Buffer wrap(Backend backend, long pointer, DType type, long count) {
+    if (!(backend instanceof CudaBackend cuda)) {
+      throw new IllegalArgumentException(
+          "memory of a GPU is a buffer of the CUDA backend only, not of " + backend.name());
+    }
+    return cuda.wrap(pointer, type, count);
+  }
+
+  /**
+   * Where a buffer of the CUDA backend lies on the device; valid while the buffer is open.
+   *
+   * @throws IllegalArgumentException for a buffer of another backend
+   */
+  public static long address(Buffer buffer) {
+    if (!(buffer instanceof CudaBuffer)) {
+      throw new IllegalArgumentException(buffer + " is no buffer of the CUDA backend");
+    }
+    return CudaBuffer.pointer(buffer);
   }
 
   /** What is there and what is missing, for {@code rais doctor}: each part is looked at. */
