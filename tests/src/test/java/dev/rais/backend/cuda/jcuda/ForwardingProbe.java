@@ -4,8 +4,8 @@ import dev.rais.backend.cuda.CudaException;
 import dev.rais.backend.cuda.LibrarySearch;
 
 /**
- * A program of its own for {@link ForwardingTest}: opens cuBLAS 13 by way of JCublas and the library
- * that it is given, and prints what cuBLAS says.
+ * A program of its own for {@link ForwardingTest}: opens cuBLAS 13 by way of JCublas and the
+ * library that it is given, and prints what cuBLAS says.
  */
 final class ForwardingProbe {
   private ForwardingProbe() {}

@@ -51,7 +51,8 @@ class ForwardingTest {
   @Test
   void everyImportedFunctionIsThereInItsVersion() throws Exception {
     Path natives = folder.resolve("natives.so");
-    try (var in = ForwardingTest.class.getResourceAsStream("/lib/" + JCudaLibrary.BLAS.fileName())) {
+    try (var in =
+        ForwardingTest.class.getResourceAsStream("/lib/" + JCudaLibrary.BLAS.fileName())) {
       JCudaCallsTest.needNatives(JCudaLibrary.BLAS);
       Files.copy(in, natives);
     }
@@ -113,8 +114,7 @@ class ForwardingTest {
         assertThrows(
             AssertionError.class,
             () ->
-                NativeBuild.run(
-                    "native-build/cublas12-on-13", text.toString(), folder.toString()));
+                NativeBuild.run("native-build/cublas12-on-13", text.toString(), folder.toString()));
     assertTrue(e.getMessage().contains("has no lib/libJCublas2-*.so in it"), e.getMessage());
   }
 }
