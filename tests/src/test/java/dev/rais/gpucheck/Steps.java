@@ -282,9 +282,14 @@ final class Steps {
         programs.run(
             "pytorch-version",
             Duration.ofSeconds(60),
-            List.of(python.get().toString(), "-c", "import sys, torch; torch.cuda.is_available() or sys.exit('it sees no CUDA device')"));
+            List.of(
+                python.get().toString(),
+                "-c",
+                "import sys, torch; torch.cuda.is_available() or sys.exit('it sees no CUDA"
+                    + " device')"));
     if (torch.code() != 0) {
-      return Result.notRun("%s has no torch for CUDA: %s".formatted(python.get(), torch.lastLine()));
+      return Result.notRun(
+          "%s has no torch for CUDA: %s".formatted(python.get(), torch.lastLine()));
     }
     List<String> command = new ArrayList<>();
     command.add(python.get().toString());

@@ -8,6 +8,7 @@ import static jcuda.jcublas.JCublas2.cublasGetCudartVersion;
 import static jcuda.jcublas.JCublas2.cublasGetProperty;
 import static jcuda.jcublas.JCublas2.cublasGetStatusName;
 import static jcuda.jcublas.JCublas2.cublasGetStatusString;
+import static jcuda.jcublas.JCublas2.cublasSetMathMode;
 import static jcuda.jcublas.JCublas2.cublasSetStream;
 import static jcuda.jcublas.JCublas2.cublasSetWorkspace;
 
@@ -24,8 +25,8 @@ import jcuda.Pointer;
 import jcuda.cudaDataType;
 import jcuda.driver.CUstream;
 import jcuda.jcublas.JCublas2;
-import jcuda.jcublas.cublasComputeType;
 import jcuda.jcublas.cublasHandle;
+import jcuda.jcublas.cublasMath;
 import jcuda.jcublas.cublasOperation;
 import jcuda.jcublas.cublasStatus;
 import jcuda.runtime.cudaStream_t;
@@ -41,6 +42,8 @@ public final class JCudaBlas implements Blas {
   private static final int DEFAULT_ALGORITHM = -1;
 
   private static final class Handle extends cublasHandle implements Handles.Handle {
+    private int mathMode = cublasMath.CUBLAS_DEFAULT_MATH;
+
     @Override
     public long handle() {
       return getNativePointer();
@@ -187,6 +190,7 @@ public final class JCudaBlas implements Blas {
       int ldc,
       boolean tf32) {
     Handle object = handles.get(handle);
+    allowTf32(object, tf32);
     statuses.check(
         "cublasGemmEx(m=%d, n=%d, k=%d)",
         () ->
@@ -208,13 +212,23 @@ public final class JCudaBlas implements Blas {
                 pointer(c),
                 cudaDataType.CUDA_R_32F,
                 ldc,
-                tf32
-                    ? cublasComputeType.CUBLAS_COMPUTE_32F_FAST_TF32
-                    : cublasComputeType.CUBLAS_COMPUTE_32F,
+                cudaDataType.CUDA_R_32F,
                 DEFAULT_ALGORITHM),
         m,
         n,
         k);
+  }
+
+  /**
+   * JCublas's GemmEx takes the type to compute in as of CUDA 10: CUDA_R_32F, of which cuBLAS makes
+   * CUBLAS_COMPUTE_32F. Whether that may be TF32 is then the handle's mode.
+   */
+  private void allowTf32(Handle handle, boolean tf32) {
+    int mode = tf32 ? cublasMath.CUBLAS_TF32_TENSOR_OP_MATH : cublasMath.CUBLAS_DEFAULT_MATH;
+    if (handle.mathMode != mode) {
+      statuses.check("cublasSetMathMode", () -> cublasSetMathMode(handle, mode));
+      handle.mathMode = mode;
+    }
   }
 
   private static int operation(boolean transposed) {

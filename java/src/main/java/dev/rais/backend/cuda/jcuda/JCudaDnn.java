@@ -102,6 +102,7 @@ public final class JCudaDnn implements Dnn {
   private final Handles<Convolution> convolutions = new Handles<>("description of a convolution");
   private final Path file;
   private final LongFunction<CUstream> streams;
+  private final String description;
 
   /** Host memory of the factors 1 and 0, read whenever a call is made: alive as long as this. */
   private final MemorySegment factors = Arena.ofAuto().allocateFrom(ValueLayout.JAVA_FLOAT, 1f, 0f);
@@ -112,9 +113,11 @@ public final class JCudaDnn implements Dnn {
   private JCudaDnn(Path file, LongFunction<CUstream> streams) {
     this.file = file;
     this.streams = streams;
-    if (version() / 10000 != MAJOR) {
+    int version = version();
+    description = "cuDNN " + Dnn.versionText(version);
+    if (version / 10000 != MAJOR) {
       throw new CudaUnavailableException(
-          "%s is %s; cuDNN %d is needed".formatted(file, description(), MAJOR));
+          "%s is %s; cuDNN %d is needed".formatted(file, description, MAJOR));
     }
   }
 
@@ -142,7 +145,7 @@ public final class JCudaDnn implements Dnn {
 
   @Override
   public String description() {
-    return "cuDNN " + Dnn.versionText(version());
+    return description;
   }
 
   @Override

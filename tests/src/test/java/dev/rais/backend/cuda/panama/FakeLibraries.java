@@ -5,6 +5,7 @@ import dev.rais.natives.Functions;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 
@@ -38,6 +39,7 @@ public final class FakeLibraries {
           Map.entry("cuGraphInstantiateWithFlags", "0h"),
           Map.entry("cublasCreate_v2", "0h"),
           Map.entry("cublasGetProperty", "1i"),
+          Map.entry("cublasGetMathMode", "1z"),
           Map.entry("cublasGemmEx", "6f 13f"),
           Map.entry("cudnnGetLastErrorString", "0e"),
           Map.entry("cudnnCreate", "0h"),
@@ -81,7 +83,11 @@ public final class FakeLibraries {
   /** Builds the three of them into a folder. */
   public static void build(Path folder) throws IOException, InterruptedException {
     library(folder.resolve("libcuda.so.1"), PanamaDriver.FUNCTIONS);
-    library(folder.resolve("libcublas.so.12"), PanamaBlas.FUNCTIONS);
+    List<Bound.Symbol> blas = new ArrayList<>(PanamaBlas.FUNCTIONS);
+    // What JCublas calls besides.
+    blas.add(new Bound.Symbol("cublasSetMathMode", "i(pi)"));
+    blas.add(new Bound.Symbol("cublasGetMathMode", "i(pp)"));
+    library(folder.resolve("libcublas.so.12"), blas);
     library(folder.resolve("libcudnn.so.9"), PanamaDnn.FUNCTIONS);
   }
 
@@ -147,6 +153,7 @@ public final class FakeLibraries {
     String a = "a" + result.replaceAll("\\D", "");
     return switch (result.charAt(result.length() - 1)) {
       case 'i' -> "*(int*)" + a + " = ++number;";
+      case 'z' -> "*(int*)" + a + " = 0;";
       case 'h' -> "*(long*)" + a + " = next += 0x100;";
       case 's' -> "*(const char**)" + a + " = \"its text\";";
       case 't' -> "strcpy((char*)" + a + ", \"a device\");";
