@@ -80,7 +80,7 @@ public interface Dnn {
    * A way to compute a convolution.
    *
    * @param number among its direction's algorithms
-   * @param mathType the cudnnMathType_t that it was tried with
+   * @param mathType the cudnnMathType_t that it was tried with, −1 if that is not known
    * @param deterministic whether it gives the same bits each time
    * @param workspaceBytes what it needs
    * @param milliseconds how long it took

@@ -65,6 +65,9 @@ public final class JCudaDnn implements Dnn {
   /** Every algorithm is tried with the descriptor's math type and with the default one. */
   private static final int MAX_RESULTS = 2 * 8;
 
+  /** JCudnn does not hand on the math type of results of two of the three searches. */
+  private static final int UNKNOWN = -1;
+
   private static final int MAJOR = 9;
 
   private static final class Handle extends cudnnHandle implements Handles.Handle {
@@ -340,7 +343,7 @@ public final class JCudaDnn implements Dnn {
                     workspaceBytes));
         yield worked(
             Arrays.stream(results, 0, count[0])
-                .map(r -> new Result(r.status, r.algo, r.mathType, r.determinism, r.memory, r.time))
+                .map(r -> new Result(r.status, r.algo, UNKNOWN, r.determinism, r.memory, r.time))
                 .toList());
       }
       case BACKWARD_DATA -> {
@@ -365,7 +368,7 @@ public final class JCudaDnn implements Dnn {
                     workspaceBytes));
         yield worked(
             Arrays.stream(results, 0, count[0])
-                .map(r -> new Result(r.status, r.algo, r.mathType, r.determinism, r.memory, r.time))
+                .map(r -> new Result(r.status, r.algo, UNKNOWN, r.determinism, r.memory, r.time))
                 .toList());
       }
       case BACKWARD_WEIGHTS -> {
