@@ -38,6 +38,7 @@ class ArchitectureTest {
             mayUse("backend.cpu", "backend", "natives", "random"),
             mayUse("backend.cuda", "backend", "backend.cuda..", "natives", "random"),
             mayUse("backend.cuda.panama", "backend.cuda", "natives"),
+            mayUse("backend.cuda.jcuda", "backend", "backend.cuda", "natives"),
             mayUse("sampling", "random"),
             mayUse("data"),
             mayUse("nn", "backend", "random"),

@@ -16,6 +16,9 @@ public final class Backends {
   /** Precisions that can be asked for. */
   public static final List<String> PRECISIONS = List.of("fp32", "tf32");
 
+  /** Ways to call CUDA that can be asked for. */
+  public static final List<String> CUDA_BINDINGS = List.of("panama", "jcuda");
+
   private Backends() {}
 
   /**
@@ -48,25 +51,37 @@ public final class Backends {
    * @throws IllegalArgumentException for an unknown name
    */
   public static Backend open(String name, int threads, Consumer<String> warn) {
-    return open(name, threads, warn, CudaBackends::open);
+    return open(name, threads, null, null, warn);
+  }
+
+  /** The same with a precision. */
+  public static Backend open(String name, int threads, String precision, Consumer<String> warn) {
+    return open(name, threads, precision, null, warn);
   }
 
   /**
-   * The same with a precision: {@code tf32} allows convolutions and linear layers to round their
-   * operands to 10 bits where that is faster, which is on CUDA; {@code fp32} does not.
+   * The same with a precision and a binding of CUDA: {@code tf32} allows convolutions and linear
+   * layers to round their operands to 10 bits where that is faster, which is on CUDA; {@code fp32}
+   * does not.
    *
-   * @param precision one of {@link #PRECISIONS}
-   * @throws IllegalArgumentException also for another precision
+   * @param precision one of {@link #PRECISIONS}; null for what the system property {@code
+   *     rais.cuda.precision} says
+   * @param cudaBinding one of {@link #CUDA_BINDINGS}; null for what the system property {@code
+   *     rais.cuda.binding} says
+   * @throws IllegalArgumentException also for another precision or binding
    */
-  public static Backend open(String name, int threads, String precision, Consumer<String> warn) {
-    if (!PRECISIONS.contains(precision)) {
+  public static Backend open(
+      String name, int threads, String precision, String cudaBinding, Consumer<String> warn) {
+    requireKnown("precision", precision, "precisions", PRECISIONS);
+    requireKnown("CUDA binding", cudaBinding, "bindings", CUDA_BINDINGS);
+    return open(name, threads, warn, () -> CudaBackends.open(precision, cudaBinding));
+  }
+
+  private static void requireKnown(String kind, String name, String kinds, List<String> known) {
+    if (name != null && !known.contains(name)) {
       throw new IllegalArgumentException(
-          "there is no precision '"
-              + precision
-              + "'; precisions: "
-              + String.join(", ", PRECISIONS));
+          "there is no %s '%s'; %s: %s".formatted(kind, name, kinds, String.join(", ", known)));
     }
-    return open(name, threads, warn, () -> CudaBackends.open(precision));
   }
 
   private static Backend open(

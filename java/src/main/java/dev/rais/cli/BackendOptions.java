@@ -23,6 +23,12 @@ final class BackendOptions {
               + " fp32).")
   private String precision;
 
+  @Option(
+      names = "--cuda-binding",
+      paramLabel = "NAME",
+      description = "How CUDA is called: panama, or jcuda by way of JCuda (default: panama).")
+  private String cudaBinding;
+
   @Option(names = "--threads", paramLabel = "N", description = "CPU threads (default: all cores).")
   private Integer threads;
 
@@ -31,6 +37,9 @@ final class BackendOptions {
     Names.require("backend", name, Backends.NAMES);
     if (precision != null) {
       Names.require("precision", precision, Backends.PRECISIONS);
+    }
+    if (cudaBinding != null) {
+      Names.require("CUDA binding", cudaBinding, Backends.CUDA_BINDINGS);
     }
     if (threads != null && (threads < 1 || threads > MAX_THREADS)) {
       throw CommandException.usage(
@@ -42,10 +51,8 @@ final class BackendOptions {
   Backend open(Console console) {
     check();
     Consumer<String> warn = warning -> console.err().println("rais: warning: " + warning);
-    // Where the option is not given, the system property decides.
-    return precision == null
-        ? Backends.open(name, threads(), warn)
-        : Backends.open(name, threads(), precision, warn);
+    // Where an option is not given, the system property decides.
+    return Backends.open(name, threads(), precision, cudaBinding, warn);
   }
 
   int threads() {

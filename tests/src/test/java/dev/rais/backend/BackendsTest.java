@@ -19,6 +19,11 @@ class BackendsTest {
         assertThrows(
             IllegalArgumentException.class, () -> Backends.open("cpu", 1, "bf16", warning -> {}));
     assertEquals("there is no precision 'bf16'; precisions: fp32, tf32", precision.getMessage());
+    var binding =
+        assertThrows(
+            IllegalArgumentException.class,
+            () -> Backends.open("cpu", 1, "fp32", "jni", warning -> {}));
+    assertEquals("there is no CUDA binding 'jni'; bindings: panama, jcuda", binding.getMessage());
   }
 
   /** TF32 is allowed, not demanded. */
@@ -79,7 +84,7 @@ class BackendsTest {
     assertEquals(List.of("cpu", "cuda"), all.stream().map(Backends.Availability::name).toList());
     assertTrue(all.get(0).available());
     List<String> parts = all.get(1).parts().stream().map(Backends.Part::name).toList();
-    assertEquals(List.of("driver", "kernels", "cuBLAS", "cuDNN"), parts.subList(0, 4));
+    assertEquals(List.of("binding", "driver", "kernels", "cuBLAS", "cuDNN"), parts.subList(0, 5));
     for (Backends.Part part : all.get(1).parts()) {
       assertTrue(!part.details().isBlank() && !part.details().contains("\n"), part.toString());
     }

@@ -92,6 +92,22 @@ class LauncherTest {
     assertEquals("", outcome.err());
   }
 
+  /** The offline bundle: a Java runtime beside the launcher, which has no compiler. */
+  @Test
+  void anOfflineBundleRunsWithItsOwnJavaAndBuildsNothing() throws Exception {
+    Path runtime = jdk("pro ject/java", "25.0.1");
+    Files.delete(runtime.resolve("bin/javac"));
+    Outcome outcome = rais(List.of("doctor"));
+    assertEquals(0, outcome.code(), outcome.toString());
+    List<String> lines = outcome.out().lines().toList();
+    assertTrue(lines.contains("java of " + runtime), outcome.out());
+    Path lib = project.toRealPath().resolve("lib");
+    assertTrue(lines.contains(lib.resolve("rais.jar") + ":" + lib + "/*"), outcome.out());
+    assertTrue(!Files.exists(folder.resolve("built")), "nothing is built");
+    assertTrue(!Files.exists(project.resolve("built")), "nothing is built");
+    assertEquals("", outcome.err());
+  }
+
   @Test
   void followsSymbolicLinksAndPassesExitCodeAndOptions() throws Exception {
     build();

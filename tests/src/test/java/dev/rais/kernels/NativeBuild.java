@@ -26,7 +26,7 @@ public final class NativeBuild {
 
   /** The kernels' library for the host, built if it is older than its sources. */
   public static Path hostLibrary() throws IOException, InterruptedException {
-    build("host");
+    build("host", "--library");
     return ROOT.resolve("native-build/out/host/librais_kernels_host.so");
   }
 

@@ -73,6 +73,11 @@ public final class CudaBackend extends Backend {
     return CudaBuffer.allocate(device, type, count);
   }
 
+  /** {@link CudaBackends#wrap}. */
+  Buffer wrap(long pointer, DType type, long count) {
+    return CudaBuffer.wrap(device, pointer, type, count);
+  }
+
   @Override
   public Convolution convolution(ConvolutionShape shape) {
     return new CudaConvolution(device, shape);

@@ -2,9 +2,8 @@ package dev.rais.backend.cuda;
 
 import dev.rais.backend.Backend;
 import dev.rais.backend.Backends.Part;
-import dev.rais.backend.cuda.panama.PanamaBlas;
-import dev.rais.backend.cuda.panama.PanamaDnn;
-import dev.rais.backend.cuda.panama.PanamaDriver;
+import dev.rais.backend.Buffer;
+import dev.rais.backend.DType;
 import dev.rais.natives.NativeCache;
 import java.io.IOException;
 import java.util.ArrayList;
@@ -15,9 +14,6 @@ import java.util.function.Supplier;
 public final class CudaBackends {
   /** The oldest driver: that of CUDA 12.0. */
   private static final int OLDEST_DRIVER = 12_000;
-
-  /** Where the driver cannot be asked, any library that it could be the driver for will do. */
-  private static final int NEWEST_CUDA = 13_000;
 
   /** The oldest devices that our kernels are compiled for: Ampere. */
   private static final int OLDEST_CAPABILITY = 80;
@@ -31,36 +27,77 @@ public final class CudaBackends {
    * @throws IllegalArgumentException for an option that makes no sense
    */
   public static Backend open() {
-    return open(CudaOptions.of(System.getProperties()));
+    return open((String) null, null);
   }
 
   /**
    * Opens the backend.
    *
-   * @param precision {@code fp32} or {@code tf32}, whatever the system property says
+   * @param precision {@code fp32} or {@code tf32}; null for what the system property says
+   * @param binding {@code panama} or {@code jcuda}; null for what the system property says
    * @throws IllegalStateException with what is missing, and every place that was looked at
    * @throws IllegalArgumentException for an option that makes no sense
    */
-  public static Backend open(String precision) {
-    return open(CudaOptions.of(System.getProperties()).withPrecision(precision));
+  public static Backend open(String precision, String binding) {
+    CudaOptions options = CudaOptions.of(System.getProperties());
+    return open(
+        precision == null ? options : options.withPrecision(precision),
+        binding == null ? CudaBinding.chosen() : CudaBinding.of(binding));
   }
 
-  private static Backend open(CudaOptions options) {
-    CudaDriver driver = driver(options);
+  private static Backend open(CudaOptions options, CudaBinding binding) {
+    CudaDriver driver = driver(options, binding);
     return new CudaBackend(
-        new Device.Libraries(driver, kernels(), blas(driver), dnn(driver)), options, cache());
+        new Device.Libraries(driver, kernels(), binding.blas(driver), dnn(driver, binding)),
+        options,
+        cache());
+  }
+
+  /**
+   * Memory of the device that another library has allocated, as a buffer: nothing is copied, and
+   * closing the buffer does not free it. The backend works on a stream of its own: what writes the
+   * memory elsewhere must be done before the buffer is used, and a download from the buffer tells
+   * when the backend has written it.
+   *
+   * @param backend an open CUDA backend, whose device's primary context the memory belongs to
+   * @param pointer its address
+   * @param type FLOAT32 or UINT8
+   * @param count elements
+   * @throws IllegalArgumentException for another backend, for INT32, or for an address that is no
+   *     multiple of the type's size
+   */
+  public static Buffer wrap(Backend backend, long pointer, DType type, long count) {
+    if (!(backend instanceof CudaBackend cuda)) {
+      throw new IllegalArgumentException(
+          "memory of a GPU is a buffer of the CUDA backend only, not of " + backend.name());
+    }
+    return cuda.wrap(pointer, type, count);
+  }
+
+  /**
+   * Where a buffer of the CUDA backend lies on the device; valid while the buffer is open.
+   *
+   * @throws IllegalArgumentException for a buffer of another backend
+   */
+  public static long address(Buffer buffer) {
+    if (!(buffer instanceof CudaBuffer)) {
+      throw new IllegalArgumentException(buffer + " is no buffer of the CUDA backend");
+    }
+    return CudaBuffer.pointer(buffer);
   }
 
   /** What is there and what is missing, for {@code rais doctor}: each part is looked at. */
   public static List<Part> parts() {
     List<Part> parts = new ArrayList<>();
     CudaOptions options = CudaOptions.of(System.getProperties());
+    CudaBinding binding = CudaBinding.chosen();
     CudaDriver[] driver = new CudaDriver[1];
+    parts.add(new Part("binding", true, CudaBinding.description()));
     parts.add(
         part(
             "driver",
             () -> {
-              driver[0] = driver(options);
+              driver[0] = driver(options, binding);
               return describe(driver[0], options.device());
             }));
     parts.add(
@@ -74,14 +111,14 @@ public final class CudaBackends {
         part(
             "cuBLAS",
             () -> {
-              Blas blas = blas(driver[0]);
+              Blas blas = binding.blas(driver[0]);
               return blas.description() + ", " + blas.file();
             }));
     parts.add(
         part(
             "cuDNN",
             () -> {
-              Dnn dnn = dnn(driver[0]);
+              Dnn dnn = dnn(driver[0], binding);
               return dnn.description() + ", " + dnn.file();
             }));
     return parts;
@@ -125,8 +162,8 @@ public final class CudaBackends {
     }
   }
 
-  private static CudaDriver driver(CudaOptions options) {
-    CudaDriver driver = PanamaDriver.open();
+  private static CudaDriver driver(CudaOptions options, CudaBinding binding) {
+    CudaDriver driver = binding.driver();
     check(driver, options.device());
     return driver;
   }
@@ -159,12 +196,8 @@ public final class CudaBackends {
     return KernelLibrary.load();
   }
 
-  private static Blas blas(CudaDriver driver) {
-    return PanamaBlas.open(driver == null ? NEWEST_CUDA : driver.version());
-  }
-
-  private static Dnn dnn(CudaDriver driver) {
-    Dnn dnn = PanamaDnn.open();
+  private static Dnn dnn(CudaDriver driver, CudaBinding binding) {
+    Dnn dnn = binding.dnn(driver);
     if (driver != null) {
       checkCuda(dnn, driver.version());
     }

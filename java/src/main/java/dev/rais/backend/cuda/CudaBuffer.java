@@ -15,12 +15,14 @@ final class CudaBuffer extends Buffer {
     private final Device device;
     private final long pointer;
     private final int[] integers;
+    private final boolean foreign;
     private boolean open = true;
 
-    Block(Device device, long pointer, int[] integers) {
+    Block(Device device, long pointer, int[] integers, boolean foreign) {
       this.device = device;
       this.pointer = pointer;
       this.integers = integers;
+      this.foreign = foreign;
       device.register(this);
     }
 
@@ -29,7 +31,9 @@ final class CudaBuffer extends Buffer {
       if (open) {
         open = false;
         device.unregister(this);
-        device.free(pointer);
+        if (!foreign) {
+          device.free(pointer);
+        }
       }
     }
   }
@@ -52,9 +56,29 @@ final class CudaBuffer extends Buffer {
   static CudaBuffer allocate(Device device, DType type, long count) {
     int[] integers = type == DType.INT32 ? new int[Math.toIntExact(count)] : null;
     long numBytes = Math.multiplyExact(count, (long) type.numBytes());
-    var block = new Block(device, device.allocate(numBytes), integers);
+    var block = new Block(device, device.allocate(numBytes), integers, false);
     device.zero(block.pointer, numBytes);
     return new CudaBuffer(type, count, block, 0, true);
+  }
+
+  /**
+   * Takes somebody else's memory, which closing leaves alone.
+   *
+   * @throws IllegalArgumentException for integers, of which the host could not know what they are,
+   *     or for an address that the type cannot have
+   */
+  static CudaBuffer wrap(Device device, long pointer, DType type, long count) {
+    if (type == DType.INT32) {
+      throw new IllegalArgumentException(
+          "memory of INT32 cannot be wrapped: labels and indices are checked on the host; upload"
+              + " them");
+    }
+    if (pointer % type.numBytes() != 0) {
+      throw new IllegalArgumentException(
+          "%x is no address of a %s: it is no multiple of %d"
+              .formatted(pointer, type, type.numBytes()));
+    }
+    return new CudaBuffer(type, count, new Block(device, pointer, null, true), 0, true);
   }
 
   /** The device pointer; refuses if the owner was closed. */

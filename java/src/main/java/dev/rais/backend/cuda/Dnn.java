@@ -12,6 +12,20 @@ import java.util.List;
  * pass, or their gradients; the one that a direction computes is overwritten.
  */
 public interface Dnn {
+  /** What to do where it cannot be loaded. */
+  String WHAT_TO_INSTALL =
+      "Install it, with pip install nvidia-cudnn-cu13 (or -cu12) or NVIDIA's package cudnn9;"
+          + " elsewhere than in the places above, -D"
+          + LibrarySearch.PROPERTY
+          + "=FOLDER names it.";
+
+  /** A version's number, of cuDNN 9 or before, as people write it. */
+  static String versionText(int version) {
+    return version >= 10000
+        ? "%d.%d.%d".formatted(version / 10000, version / 100 % 100, version % 100)
+        : "%d.%d.%d".formatted(version / 1000, version / 100 % 10, version % 100);
+  }
+
   /** What of a convolution is computed. */
   enum Direction {
     /** y from x and w. */
@@ -66,7 +80,7 @@ public interface Dnn {
    * A way to compute a convolution.
    *
    * @param number among its direction's algorithms
-   * @param mathType the cudnnMathType_t that it was tried with
+   * @param mathType the cudnnMathType_t that it was tried with, −1 if that is not known
    * @param deterministic whether it gives the same bits each time
    * @param workspaceBytes what it needs
    * @param milliseconds how long it took

@@ -1,6 +1,7 @@
 package dev.rais.backend.cuda.panama;
 
 import dev.rais.backend.cuda.CudaUnavailableException;
+import dev.rais.backend.cuda.LibrarySearch;
 import dev.rais.natives.Functions;
 import java.lang.foreign.SymbolLookup;
 import java.lang.invoke.MethodHandle;

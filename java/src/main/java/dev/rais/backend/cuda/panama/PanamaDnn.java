@@ -8,6 +8,7 @@ import static java.lang.foreign.ValueLayout.JAVA_LONG;
 import dev.rais.backend.cuda.CudaException;
 import dev.rais.backend.cuda.CudaUnavailableException;
 import dev.rais.backend.cuda.Dnn;
+import dev.rais.backend.cuda.LibrarySearch;
 import dev.rais.backend.cuda.panama.Bound.Symbol;
 import dev.rais.natives.Functions;
 import java.lang.foreign.Arena;
@@ -140,16 +141,10 @@ public final class PanamaDnn implements Dnn {
     if (version / 10000 != MAJOR) {
       throw new CudaUnavailableException(
           "%s is cuDNN %s; cuDNN %d is needed"
-              .formatted(library.file(), versionText(version), MAJOR));
+              .formatted(library.file(), Dnn.versionText(version), MAJOR));
     }
     file = library.file();
-    description = "cuDNN " + versionText(version);
-  }
-
-  private static String versionText(int version) {
-    return version >= 10000
-        ? "%d.%d.%d".formatted(version / 10000, version / 100 % 100, version % 100)
-        : "%d.%d.%d".formatted(version / 1000, version / 100 % 10, version % 100);
+    description = "cuDNN " + Dnn.versionText(version);
   }
 
   /**
@@ -162,14 +157,7 @@ public final class PanamaDnn implements Dnn {
   }
 
   static PanamaDnn open(LibrarySearch search) {
-    return new PanamaDnn(
-        search.load(
-            "cuDNN",
-            List.of("libcudnn.so.9"),
-            "Install it, with pip install nvidia-cudnn-cu13 (or -cu12) or NVIDIA's package cudnn9;"
-                + " elsewhere than in the places above, -D"
-                + LibrarySearch.PROPERTY
-                + "=FOLDER names it."));
+    return new PanamaDnn(search.load("cuDNN", List.of("libcudnn.so.9"), WHAT_TO_INSTALL));
   }
 
   @Override

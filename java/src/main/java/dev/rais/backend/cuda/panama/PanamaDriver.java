@@ -7,22 +7,18 @@ import static java.lang.foreign.ValueLayout.JAVA_LONG;
 import dev.rais.backend.cuda.CudaDriver;
 import dev.rais.backend.cuda.CudaException;
 import dev.rais.backend.cuda.CudaUnavailableException;
+import dev.rais.backend.cuda.DriverLibrary;
 import dev.rais.backend.cuda.panama.Bound.Symbol;
 import dev.rais.natives.Functions;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SymbolLookup;
 import java.lang.invoke.MethodHandle;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.List;
 
 /** {@code libcuda.so.1}, bound by hand. */
 @SuppressWarnings("restricted") // native access is what this class is for
 public final class PanamaDriver implements CudaDriver {
-  /** System property that names the driver's file; by default the system's loader finds it. */
-  public static final String PROPERTY = "rais.cuda.driver";
-
   /**
    * In cuda.h's order, by the names that its macros give the functions. A CUdeviceptr is a 64-bit
    * integer, and an unsigned char is passed as an int.
@@ -68,8 +64,6 @@ public final class PanamaDriver implements CudaDriver {
           new Symbol("cuGraphLaunch", "i(pp)"),
           new Symbol("cuGraphExecDestroy", "i(p)"),
           new Symbol("cuGraphDestroy", "i(p)"));
-
-  private static final String LIBRARY = "libcuda.so.1";
 
   private static final int CAPABILITY_MAJOR = 75;
   private static final int CAPABILITY_MINOR = 76;
@@ -178,40 +172,13 @@ public final class PanamaDriver implements CudaDriver {
    * @throws CudaUnavailableException with the reason, one sentence
    */
   public static PanamaDriver open() {
-    return open(System.getProperty(PROPERTY));
+    return open(System.getProperty(DriverLibrary.PROPERTY));
   }
 
   static PanamaDriver open(String file) {
-    PanamaDriver driver = new PanamaDriver(lookup(file));
+    PanamaDriver driver = new PanamaDriver(DriverLibrary.load(file));
     driver.initialise();
     return driver;
-  }
-
-  private static SymbolLookup lookup(String file) {
-    try {
-      if (file != null) {
-        Path path = Path.of(file).toAbsolutePath();
-        if (!Files.isRegularFile(path)) {
-          throw new CudaUnavailableException(
-              "the CUDA driver that -D" + PROPERTY + " names, " + path + ", does not exist");
-        }
-        System.load(path.toString()); // tells why, if it cannot
-        return SymbolLookup.libraryLookup(path, Arena.global());
-      }
-      return SymbolLookup.libraryLookup(LIBRARY, Arena.global());
-    } catch (IllegalCallerException e) {
-      throw new CudaUnavailableException(
-          "native access is off; start Java with --enable-native-access=ALL-UNNAMED", e);
-    } catch (UnsatisfiedLinkError e) {
-      throw new CudaUnavailableException(
-          "the CUDA driver could not be loaded: " + e.getMessage(), e);
-    } catch (IllegalArgumentException e) {
-      throw CudaUnavailableException.noDriver(
-          "there is no CUDA driver: the system finds no "
-              + LIBRARY
-              + " (a GPU's driver brings it; in a container, the container's runtime)",
-          e);
-    }
   }
 
   private void initialise() {

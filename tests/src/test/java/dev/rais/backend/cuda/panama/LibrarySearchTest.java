@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.rais.Requirements;
 import dev.rais.backend.cuda.CudaUnavailableException;
+import dev.rais.backend.cuda.LibrarySearch;
 import dev.rais.kernels.NativeBuild;
 import java.nio.file.Files;
 import java.nio.file.Path;

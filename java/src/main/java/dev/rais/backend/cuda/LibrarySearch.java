@@ -1,6 +1,5 @@
-package dev.rais.backend.cuda.panama;
+package dev.rais.backend.cuda;
 
-import dev.rais.backend.cuda.CudaUnavailableException;
 import dev.rais.natives.ElfFile;
 import java.io.File;
 import java.io.IOException;
@@ -36,9 +35,12 @@ import java.util.stream.Stream;
  * </ol>
  */
 @SuppressWarnings("restricted") // native access is what this class is for
-final class LibrarySearch {
-  static final String PROPERTY = "rais.cuda.path";
-  static final String VARIABLE = "RAIS_CUDA_PATH";
+public final class LibrarySearch {
+  /** System property: folders to look at first. */
+  public static final String PROPERTY = "rais.cuda.path";
+
+  /** Environment variable: folders to look at next. */
+  public static final String VARIABLE = "RAIS_CUDA_PATH";
 
   /** Folders below one that was named in which libraries may lie. */
   private static final List<String> BELOW =
@@ -57,7 +59,7 @@ final class LibrarySearch {
    * @param name what it is, for messages
    * @param folders that are there; empty if there is nothing to look at
    */
-  record Place(String name, List<Path> folders) {}
+  public record Place(String name, List<Path> folders) {}
 
   /**
    * A loaded library.
@@ -65,22 +67,29 @@ final class LibrarySearch {
    * @param file where it was found
    * @param symbols its functions
    */
-  record Library(Path file, SymbolLookup symbols) {}
+  public record Library(Path file, SymbolLookup symbols) {}
 
   private final List<Place> places;
   private final boolean asksTheLoader;
 
-  LibrarySearch(List<Place> places, boolean asksTheLoader) {
+  /**
+   * A search.
+   *
+   * @param places where to look, in this order
+   * @param asksTheLoader whether to try what the system's loader knows at last
+   */
+  public LibrarySearch(List<Place> places, boolean asksTheLoader) {
     this.places = places;
     this.asksTheLoader = asksTheLoader;
   }
 
   /** The search described above, on this machine. */
-  static LibrarySearch ofThisMachine() {
+  public static LibrarySearch ofThisMachine() {
     return new LibrarySearch(places(System.getProperty(PROPERTY), System.getenv()), true);
   }
 
-  static List<Place> places(String property, Map<String, String> environment) {
+  /** The places of that search, by the property's value and the environment. */
+  public static List<Place> places(String property, Map<String, String> environment) {
     String home = System.getProperty("user.home", "");
     List<Place> places = new ArrayList<>();
     places.add(listed("system property " + PROPERTY, property, BELOW));
@@ -150,7 +159,7 @@ final class LibrarySearch {
    * @param whatToDo where it cannot be loaded
    * @throws CudaUnavailableException with every place that was tried and what was wrong there
    */
-  Library load(String what, List<String> files, String whatToDo) {
+  public Library load(String what, List<String> files, String whatToDo) {
     List<String> tried = new ArrayList<>();
     List<String> unset = new ArrayList<>();
     Throwable last = null;
@@ -221,7 +230,12 @@ final class LibrarySearch {
     }
   }
 
-  private static Library open(Path file) {
+  /**
+   * Loads a file.
+   *
+   * @throws CudaUnavailableException with what is wrong with it, without its name
+   */
+  public static Library open(Path file) {
     try {
       Optional<String> problem = ElfFile.problem(file);
       if (problem.isPresent()) {

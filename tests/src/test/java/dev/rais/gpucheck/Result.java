@@ -1,0 +1,43 @@
+package dev.rais.gpucheck;
+
+import java.util.Map;
+
+/**
+ * What came of a step.
+ *
+ * @param step its name
+ * @param state how it ended
+ * @param reason why it failed or was not run; empty if it passed
+ * @param seconds how long it took
+ * @param values what it measured, by name
+ */
+record Result(String step, State state, String reason, double seconds, Map<String, Object> values) {
+  /** How a step can end. */
+  enum State {
+    PASSED("passed"),
+    FAILED("failed"),
+    NOT_RUN("not run");
+
+    final String text;
+
+    State(String text) {
+      this.text = text;
+    }
+  }
+
+  static Result passed(Map<String, Object> values) {
+    return new Result("", State.PASSED, "", 0, values);
+  }
+
+  static Result failed(String reason) {
+    return new Result("", State.FAILED, reason, 0, Map.of());
+  }
+
+  static Result notRun(String reason) {
+    return new Result("", State.NOT_RUN, reason, 0, Map.of());
+  }
+
+  Result of(String name, double time) {
+    return new Result(name, state, reason, time, values);
+  }
+}
