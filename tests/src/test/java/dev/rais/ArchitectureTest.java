@@ -4,15 +4,19 @@ import static com.tngtech.archunit.core.domain.JavaClass.Predicates.resideInAPac
 import static com.tngtech.archunit.core.domain.JavaClass.Predicates.resideOutsideOfPackages;
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.classes;
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
+import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.tngtech.archunit.base.DescribedPredicate;
+import com.tngtech.archunit.core.domain.JavaAccess;
 import com.tngtech.archunit.core.domain.JavaClass;
 import com.tngtech.archunit.core.domain.JavaClasses;
 import com.tngtech.archunit.core.importer.ClassFileImporter;
 import com.tngtech.archunit.core.importer.ImportOption;
 import com.tngtech.archunit.lang.ArchRule;
+import java.util.Set;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.Test;
@@ -81,6 +85,38 @@ class ArchitectureTest {
         project.get("dev.rais.backend.cpu.JavaBackend").getDirectDependenciesFromSelf().stream()
             .anyMatch(d -> d.getTargetClass().getName().equals("dev.rais.backend.Buffer")),
         "dependencies are visible");
+  }
+
+  /** The wall clock jumps; what is decided by time goes by {@link System#nanoTime}. */
+  @Test
+  void theWallClockIsReadForDatesOnly() {
+    Set<String> readers =
+        project.stream()
+            .filter(
+                c ->
+                    Stream.concat(
+                            c.getCodeUnitCallsFromSelf().stream(),
+                            c.getCodeUnitReferencesFromSelf().stream())
+                        .anyMatch(ArchitectureTest::readsTheWallClock))
+            .map(JavaClass::getName)
+            .collect(Collectors.toSet());
+    assertEquals(
+        Set.of(
+            "dev.rais.train.RunLock", // since when a run has its owner
+            "dev.rais.report.TensorBoardLogs"), // when an evaluation was made
+        readers);
+  }
+
+  private static boolean readsTheWallClock(JavaAccess<?> access) {
+    String owner = access.getTargetOwner().getName();
+    return switch (access.getName()) {
+      case "currentTimeMillis" -> true;
+      case "now" -> owner.startsWith("java.time.");
+      case "getInstance" -> owner.equals("java.util.Calendar");
+      case "<init>" ->
+          owner.equals("java.util.Date") || owner.equals("java.util.GregorianCalendar");
+      default -> owner.equals("java.time.Clock") || owner.equals("java.time.InstantSource");
+    };
   }
 
   @Test

@@ -110,17 +110,14 @@ record CifarLayout(
         Path at = unpacked(directory);
         where = at + "/";
         for (String file : needed()) {
-          try (InputStream in = Files.newInputStream(at.resolve(file))) {
-            files.put(file, contents(at.resolve(file).toString(), in));
-          }
+          files.put(file, contents(at.resolve(file)));
         }
         if (Files.isRegularFile(at.resolve(namesFile))) {
-          files.put(namesFile, Files.readAllBytes(at.resolve(namesFile)));
+          files.put(namesFile, contents(at.resolve(namesFile)));
         }
       }
     } catch (IOException e) {
-      throw new DataException(
-          "%s cannot be read (%s); fetch or copy it again".formatted(directory, e.getMessage()), e);
+      throw unreadable(packed, e);
     }
     for (String file : needed()) {
       if (!files.containsKey(file)) {
@@ -150,6 +147,19 @@ record CifarLayout(
       // To the end, so that the checksum of the whole is compared.
       in.transferTo(OutputStream.nullOutputStream());
     }
+  }
+
+  private static byte[] contents(Path file) {
+    try (InputStream in = Files.newInputStream(file)) {
+      return contents(file.toString(), in);
+    } catch (IOException e) {
+      throw unreadable(file, e);
+    }
+  }
+
+  private static DataException unreadable(Path file, IOException e) {
+    return new DataException(
+        "%s cannot be read (%s); fetch or copy it again".formatted(file, e.getMessage()), e);
   }
 
   private static byte[] contents(String name, InputStream in) throws IOException {

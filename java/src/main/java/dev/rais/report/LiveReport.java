@@ -258,7 +258,7 @@ public final class LiveReport implements ComparisonListener, AutoCloseable {
       notifyAll();
       long deadline = System.nanoTime() + LAST_LOOK_MILLIS * 1_000_000L;
       try {
-        while (watched && pageVersion != version && System.nanoTime() < deadline) {
+        while (watched && pageVersion != version && System.nanoTime() - deadline < 0) {
           wait(100);
         }
       } catch (InterruptedException e) {

@@ -11,6 +11,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.function.Consumer;
+import java.util.function.LongSupplier;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 
@@ -37,7 +38,8 @@ public final class Checkpoints implements AutoCloseable {
           Thread.ofPlatform().daemon().name("rais-checkpoints").factory());
   private Future<?> writing;
   private double lastEpochs;
-  private long lastNanos = System.nanoTime();
+  private final LongSupplier nanos;
+  private long lastNanos;
 
   /**
    * Prepares to write.
@@ -47,16 +49,32 @@ public final class Checkpoints implements AutoCloseable {
    * @param warnings is told, by any thread, what could not be written
    */
   public Checkpoints(Path run, CheckpointInterval interval, int keep, Consumer<String> warnings) {
+    this(run, interval, keep, warnings, System::nanoTime);
+  }
+
+  /**
+   * The same by another clock.
+   *
+   * @param nanos its time in nanoseconds, of which only differences count
+   */
+  Checkpoints(
+      Path run,
+      CheckpointInterval interval,
+      int keep,
+      Consumer<String> warnings,
+      LongSupplier nanos) {
     this.folder = run.resolve(FOLDER);
     this.interval = interval;
     this.keep = keep;
     this.warnings = warnings;
+    this.nanos = nanos;
+    lastNanos = nanos.getAsLong();
   }
 
   /** After each step: begins to write a checkpoint if one is due and none is being written. */
   public void stepped(Trainer trainer) {
     boolean idle = writing == null || writing.isDone();
-    if (idle && interval.isDue(trainer.epochs() - lastEpochs, System.nanoTime() - lastNanos)) {
+    if (idle && interval.isDue(trainer.epochs() - lastEpochs, nanos.getAsLong() - lastNanos)) {
       begin(trainer);
     }
   }
@@ -99,7 +117,7 @@ public final class Checkpoints implements AutoCloseable {
 
   private void begin(Trainer trainer) {
     lastEpochs = trainer.epochs();
-    lastNanos = System.nanoTime();
+    lastNanos = nanos.getAsLong();
     Checkpoint checkpoint = trainer.checkpoint();
     writing =
         writer.submit(
@@ -108,6 +126,10 @@ public final class Checkpoints implements AutoCloseable {
                 write(checkpoint);
               } catch (RunFileException e) {
                 warnings.accept(e.getMessage() + "; training goes on");
+              } catch (OutOfMemoryError e) {
+                warnings.accept(
+                    "no memory is left to write a checkpoint (%s); training goes on"
+                        .formatted(e.getMessage()));
               }
             });
   }

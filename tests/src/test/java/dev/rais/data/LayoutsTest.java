@@ -238,7 +238,7 @@ class LayoutsTest {
     return Datasets.cached(CifarLayout.CIFAR_10, "cifar10", files, List.of(), cache);
   }
 
-  private static void assertSame(Dataset expected, Dataset actual) {
+  static void assertSame(Dataset expected, Dataset actual) {
     assertEquals(expected.classNames(), actual.classNames());
     for (var parts :
         List.of(
@@ -301,7 +301,7 @@ class LayoutsTest {
   }
 
   /** A tar archive as the publisher's: a folder's entry, then its files. */
-  private static void archive(Path files, Path target) throws IOException {
+  static void archive(Path files, Path target) throws IOException {
     ByteArrayOutputStream tar = new ByteArrayOutputStream();
     tar.write(header("cifar-10-batches-bin/", 0, '5'));
     try (var all = Files.list(files)) {
