@@ -12,6 +12,7 @@ import java.lang.foreign.MemoryLayout;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SymbolLookup;
 import java.lang.invoke.MethodHandle;
+import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -256,6 +257,7 @@ final class Dnn {
           new Function("dnnl_stream_create", ADDRESS, ADDRESS, JAVA_INT),
           new Function("dnnl_stream_destroy", ADDRESS));
 
+  private final Path library;
   private final Map<String, MethodHandle> functions = new HashMap<>();
   private final MethodHandle execute;
   private final MethodHandle setDataHandle;
@@ -274,7 +276,7 @@ final class Dnn {
    * @throws DnnUnavailableException with the reason
    */
   Dnn() {
-    DnnLoader.load();
+    library = DnnLoader.load();
     Linker linker = Linker.nativeLinker();
     SymbolLookup symbols = SymbolLookup.loaderLookup();
     for (Function f : FUNCTIONS) {
@@ -318,7 +320,7 @@ final class Dnn {
     openMp = OpenMp.find(symbols);
   }
 
-  private static MethodHandle bind(
+  private MethodHandle bind(
       Linker linker, SymbolLookup symbols, String name, FunctionDescriptor descriptor) {
     MemorySegment address =
         symbols
@@ -326,7 +328,7 @@ final class Dnn {
             .orElseThrow(
                 () ->
                     new DnnUnavailableException(
-                        "the loaded library has no " + name + "; version 3.x is needed"));
+                        "%s has no %s; version 3.x is needed".formatted(library, name)));
     return linker.downcallHandle(address, descriptor);
   }
 

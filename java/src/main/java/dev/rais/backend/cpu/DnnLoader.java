@@ -1,6 +1,7 @@
 package dev.rais.backend.cpu;
 
 import dev.rais.natives.Checksum;
+import dev.rais.natives.ElfFile;
 import dev.rais.natives.NativeCache;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -12,6 +13,7 @@ import java.lang.foreign.ValueLayout;
 import java.net.URL;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Optional;
 
 /**
  * Brings oneDNN's native library from the {@code org.bytedeco:dnnl} natives jar into this process;
@@ -51,6 +53,9 @@ final class DnnLoader {
                   + "); add it as a dependency");
         }
         library = NativeCache.unpack(resource, folder.resolve(name), Checksum.recorded(resource));
+        if (platform.startsWith("linux")) {
+          requireWhole(library, resource);
+        }
       }
       limitSpinning();
       System.load(library.toString());
@@ -62,6 +67,16 @@ final class DnnLoader {
     } catch (IllegalCallerException e) {
       throw new DnnUnavailableException(
           "native access is off; start Java with --enable-native-access=ALL-UNNAMED", e);
+    }
+  }
+
+  /** The system's loader would end the process over a cut file. */
+  private static void requireWhole(Path library, URL resource) throws IOException {
+    Optional<String> problem = ElfFile.problem(library);
+    if (problem.isPresent()) {
+      throw new DnnUnavailableException(
+          "%s cannot be used, as %s; get the jar org.bytedeco:dnnl again"
+              .formatted(resource, problem.get()));
     }
   }
 

@@ -3,15 +3,23 @@ package dev.rais.backend.cpu;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.rais.Requirements;
 import java.io.File;
 import java.io.IOException;
+import java.io.InputStream;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /**
  * oneDNN is used where it can be, and where it cannot the pure Java path takes over with one
@@ -102,6 +110,76 @@ class CpuBackendsTest {
     Outcome outcome =
         run(folder.toString(), classPathWithoutNatives(), "--enable-native-access=ALL-UNNAMED");
     assertFallback(outcome, "org.bytedeco:dnnl");
+  }
+
+  private static final String RESOURCES = "org/bytedeco/dnnl/linux-x86_64";
+  private static final List<String> LIBRARIES = List.of("libgomp.so.1", "libdnnl.so.3");
+
+  /** Copies oneDNN's files to where they come before the jar's; returns their folder. */
+  private Path copies(Path root) throws IOException {
+    Path copies = Files.createDirectories(root.resolve(RESOURCES));
+    for (String name : LIBRARIES) {
+      try (InputStream in = getClass().getResourceAsStream("/" + RESOURCES + "/" + name)) {
+        Requirements.need("onednn", in != null, "oneDNN's jar for linux-x86_64 is not there");
+        Files.copy(in, copies.resolve(name));
+      }
+    }
+    return copies;
+  }
+
+  /** With oneDNN's files replaced by those below a folder. */
+  private Outcome runWith(Path root) throws Exception {
+    return run(
+        root.resolve("cache").toString(),
+        root + File.pathSeparator + classPath(),
+        "--enable-native-access=ALL-UNNAMED");
+  }
+
+  @Test
+  void wholeCopiesAreUsed() throws Exception {
+    copies(folder);
+    Outcome outcome = runWith(folder);
+    assertTrue(outcome.engine().startsWith("oneDNN 3."), outcome.engine());
+    assertTrue(Files.exists(folder.resolve("cache/rais/native")), "from these copies");
+  }
+
+  /** The system's loader maps such a file, and its process ends where it is touched. */
+  @ParameterizedTest
+  @ValueSource(strings = {"libgomp.so.1", "libdnnl.so.3"})
+  void aCutLibraryIsNamed(String name) throws Exception {
+    Path library = copies(folder).resolve(name);
+    long size = Files.size(library);
+    for (long length : new long[] {0, 40, 5000, size / 2, size - 100}) {
+      try (FileChannel channel = FileChannel.open(library, StandardOpenOption.WRITE)) {
+        channel.truncate(length);
+      }
+      assertFallback(runWith(folder), name);
+      Files.delete(library);
+      try (InputStream in = getClass().getResourceAsStream("/" + RESOURCES + "/" + name)) {
+        Files.copy(in, library);
+      }
+    }
+  }
+
+  @Test
+  void aLibraryForOtherMachinesIsNamed() throws Exception {
+    Path library = copies(folder).resolve("libdnnl.so.3");
+    try (FileChannel channel = FileChannel.open(library, StandardOpenOption.WRITE)) {
+      channel.write(ByteBuffer.wrap(new byte[] {(byte) 183, 0}), 18); // e_machine: AArch64
+    }
+    assertFallback(runWith(folder), "libdnnl.so.3");
+  }
+
+  /** As a library of another version may be. */
+  @Test
+  void aLibraryThatLacksAFunctionIsNamedWithIt() throws Exception {
+    Path copies = copies(folder);
+    Files.copy(
+        copies.resolve("libgomp.so.1"),
+        copies.resolve("libdnnl.so.3"),
+        StandardCopyOption.REPLACE_EXISTING);
+    Outcome outcome = runWith(folder);
+    assertFallback(outcome, "libdnnl.so.3 has no dnnl_");
   }
 
   @Test
