@@ -5,6 +5,7 @@ import static dev.rais.backend.DType.INT32;
 import static dev.rais.backend.DType.UINT8;
 
 import java.util.Optional;
+import java.util.function.Consumer;
 
 /**
  * Memory and operations of one computing device: the only thing networks and the trainer call.
@@ -53,6 +54,14 @@ public abstract class Backend implements AutoCloseable {
   public long availableMemory() {
     return Long.MAX_VALUE;
   }
+
+  /**
+   * Remembers what is open, for whoever makes several things and may fail half-way.
+   *
+   * @return closes everything that was made since; told the failure, to which what fails at that is
+   *     added
+   */
+  public abstract Consumer<Throwable> savepoint();
 
   /** A sampler in this backend's memory, for steps without the host; empty where there is none. */
   public Optional<ResidentSampler> residentSampler(ResidentSampler.Setting setting) {

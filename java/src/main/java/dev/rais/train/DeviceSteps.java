@@ -134,17 +134,17 @@ final class DeviceSteps implements Steps {
     m = config.batchSize();
     gainMax = setting.gainMax();
     state = new ResidentState(resident, setting);
+    losses = backend.allocate(DType.FLOAT32, m);
+    norms = backend.allocate(DType.FLOAT32, m);
+    correctness = backend.allocate(DType.UINT8, m);
+    boolean wholeLayer = options != null && !parts.gainOfBiasAlone();
+    hiddenSquaredNorms = wholeLayer ? backend.allocate(DType.FLOAT32, m) : null;
+    gainGradient = options == null ? null : parts.gainGradient();
     rais =
         options == null
             ? null
             : new DeviceRais(
                 options, setting.examples(), m, config.seed(), new RaisDevice(resident));
-    losses = backend.allocate(DType.FLOAT32, m);
-    norms = backend.allocate(DType.FLOAT32, m);
-    correctness = backend.allocate(DType.UINT8, m);
-    boolean wholeLayer = rais != null && !parts.gainOfBiasAlone();
-    hiddenSquaredNorms = wholeLayer ? backend.allocate(DType.FLOAT32, m) : null;
-    gainGradient = rais == null ? null : parts.gainGradient();
   }
 
   /** The device as {@link DeviceRais} knows it. */

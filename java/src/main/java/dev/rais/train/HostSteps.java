@@ -50,9 +50,6 @@ final class HostSteps implements Steps {
     net = parts.net();
     counts = parts.counts();
     int m = config.batchSize();
-    inputs =
-        new InputPipeline(
-            backend, parts.images(), config.augmentation(), config.seed(), m, net.input(), overlap);
     exactNorms =
         exact == null
             ? null
@@ -67,6 +64,9 @@ final class HostSteps implements Steps {
     gainGradient = parts.gainGradient();
     batchLabels = new int[m];
     batchLosses = new float[m];
+    inputs =
+        new InputPipeline(
+            backend, parts.images(), config.augmentation(), config.seed(), m, net.input(), overlap);
   }
 
   @Override

@@ -21,6 +21,7 @@ import dev.rais.sampling.SamplerStatistics;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.Consumer;
 
 /**
  * The training loop (docs/algorithm.md §5): draw, forward, fused loss layer, backward, observe,
@@ -108,42 +109,48 @@ public final class Trainer implements AutoCloseable {
           "batch-size " + m + " is larger than the training set of " + n + " examples");
     }
     requireFits(config, data.train());
-    Normalization normalization = data.normalization();
-    train = new DeviceImages(backend, data.train(), normalization);
-    test = new DeviceImages(backend, data.test(), normalization);
+    Consumer<Throwable> savepoint = backend.savepoint();
+    ImportanceSampler made = null;
     try {
+      Normalization normalization = data.normalization();
+      train = new DeviceImages(backend, data.train(), normalization);
+      test = new DeviceImages(backend, data.test(), normalization);
       RunMemory.require(backend.availableMemory(), model, m);
       sampler = Samplers.create(config, data.train().labels(), data.numClasses());
-    } catch (IllegalArgumentException e) {
-      train.close();
-      test.close();
+      made = sampler;
+      network = new Network(backend, model, config.seed());
+      MemoryPlan plan = MemoryPlan.of(model, m, Mode.TRAINING);
+      int largestSet = Math.max(n, data.test().count());
+      MemoryPlan evaluation = Evaluator.plan(model, largestSet, plan.count());
+      MemoryPlan exact =
+          sampler instanceof OracleSampler ? ExactNorms.plan(model, n, plan.count()) : null;
+      workspace =
+          backend.allocate(
+              DType.FLOAT32,
+              Math.max(
+                  Math.max(plan.count(), evaluation.count()), exact == null ? 0 : exact.count()));
+      net = network.bind(plan, workspace);
+      evaluator = new Evaluator(network, evaluation, workspace);
+      trainLossExamples = trainLossExamples(n);
+      allTest = Evaluator.all(data.test().count());
+      total = config.scheduleLength(n);
+      counts = new StepCounts(n);
+      lastGood = new LastGood(network);
+      StepParts parts =
+          new StepParts(
+              config, backend, data, sampler, train, network, workspace, net, total, counts,
+              lastGood);
+      steps =
+          (onDevice ? DeviceSteps.of(parts) : Optional.<Steps>empty())
+              .orElseGet(() -> new HostSteps(parts, exact, overlap));
+    } catch (Throwable e) {
+      // Nobody has a trainer to close.
+      if (made != null) {
+        made.close();
+      }
+      savepoint.accept(e);
       throw e;
     }
-    network = new Network(backend, model, config.seed());
-    MemoryPlan plan = MemoryPlan.of(model, m, Mode.TRAINING);
-    int largestSet = Math.max(n, data.test().count());
-    MemoryPlan evaluation = Evaluator.plan(model, largestSet, plan.count());
-    MemoryPlan exact =
-        sampler instanceof OracleSampler ? ExactNorms.plan(model, n, plan.count()) : null;
-    workspace =
-        backend.allocate(
-            DType.FLOAT32,
-            Math.max(
-                Math.max(plan.count(), evaluation.count()), exact == null ? 0 : exact.count()));
-    net = network.bind(plan, workspace);
-    evaluator = new Evaluator(network, evaluation, workspace);
-    trainLossExamples = trainLossExamples(n);
-    allTest = Evaluator.all(data.test().count());
-    total = config.scheduleLength(n);
-    counts = new StepCounts(n);
-    lastGood = new LastGood(network);
-    StepParts parts =
-        new StepParts(
-            config, backend, data, sampler, train, network, workspace, net, total, counts,
-            lastGood);
-    steps =
-        (onDevice ? DeviceSteps.of(parts) : Optional.<Steps>empty())
-            .orElseGet(() -> new HostSteps(parts, exact, overlap));
     nextEpoch = config.evalEvery();
   }
 

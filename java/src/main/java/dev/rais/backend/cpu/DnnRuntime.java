@@ -124,13 +124,23 @@ final class DnnRuntime implements AutoCloseable {
     live.remove(primitive);
   }
 
+  /** The primitives that are not closed. */
+  Set<DnnPrimitive> live() {
+    return Set.copyOf(live);
+  }
+
+  /** Closes all primitives but these. */
+  void closeAllBut(Set<DnnPrimitive> kept) {
+    List.copyOf(live).stream().filter(p -> !kept.contains(p)).forEach(DnnPrimitive::close);
+  }
+
   @Override
   public void close() {
     if (closed) {
       return;
     }
     closed = true;
-    List.copyOf(live).forEach(DnnPrimitive::close);
+    closeAllBut(Set.of());
     dnn.call("dnnl_primitive_attr_destroy", attributes);
     dnn.call("dnnl_stream_destroy", stream);
     dnn.call("dnnl_engine_destroy", engine);

@@ -20,6 +20,8 @@ import dev.rais.backend.PoolShape;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
+import java.util.function.Consumer;
 import java.util.function.Supplier;
 
 /**
@@ -95,6 +97,13 @@ public class JavaBackend extends Backend {
   @Override
   public final Buffer wrap(byte[] bytes) {
     return register(() -> CpuBuffer.wrap(bytes));
+  }
+
+  @Override
+  public Consumer<Throwable> savepoint() {
+    Set<CpuBuffer> before = Set.copyOf(buffers);
+    return failure ->
+        List.copyOf(buffers).stream().filter(b -> !before.contains(b)).forEach(CpuBuffer::close);
   }
 
   private Buffer register(Supplier<CpuBuffer> maker) {

@@ -7,6 +7,8 @@ import dev.rais.backend.Linear;
 import dev.rais.backend.LinearShape;
 import dev.rais.backend.MaxPool;
 import dev.rais.backend.PoolShape;
+import java.util.Set;
+import java.util.function.Consumer;
 
 /** The CPU backend with its convolutions, linear layers and pooling on oneDNN. */
 final class OneDnnBackend extends JavaBackend {
@@ -57,6 +59,12 @@ final class OneDnnBackend extends JavaBackend {
   @Override
   public MaxPool maxPool(PoolShape shape) {
     return new DnnMaxPool(shape, runtime, bytes -> allocate(DType.UINT8, bytes));
+  }
+
+  @Override
+  public Consumer<Throwable> savepoint() {
+    Set<DnnPrimitive> before = runtime.live();
+    return super.savepoint().andThen(failure -> runtime.closeAllBut(before));
   }
 
   @Override

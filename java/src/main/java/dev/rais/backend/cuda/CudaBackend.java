@@ -21,6 +21,7 @@ import dev.rais.backend.ResidentSampler;
 import dev.rais.random.Streams;
 import java.lang.foreign.MemorySegment;
 import java.util.Optional;
+import java.util.function.Consumer;
 
 /**
  * Every operation on a CUDA device: convolutions by cuDNN, linear layers by cuBLAS, everything else
@@ -66,6 +67,11 @@ public final class CudaBackend extends Backend {
   @Override
   public Optional<ResidentSampler> residentSampler(ResidentSampler.Setting setting) {
     return Optional.of(new CudaSampler(device, setting));
+  }
+
+  @Override
+  public Consumer<Throwable> savepoint() {
+    return device.savepoint();
   }
 
   @Override

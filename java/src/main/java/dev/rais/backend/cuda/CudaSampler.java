@@ -26,6 +26,7 @@ final class CudaSampler implements ResidentSampler {
   private final SamplingKernels sampling;
   private final StateKernels state;
   private final TrainingKernels training;
+  private final Taken taken = new Taken();
   private final SamplerMemory memory;
   private final StepGraphs graphs;
   private final StepLog log;
@@ -43,15 +44,29 @@ final class CudaSampler implements ResidentSampler {
     sampling = device.kernels.sampling();
     state = device.kernels.state();
     training = device.kernels.training();
-    memory = new SamplerMemory(device, setting);
-    graphs = new StepGraphs(device);
-    log = new StepLog(device);
-    prepared = s.adaptive() ? new PreparedCopy(device, memory, s.classes(), s.records()) : null;
-    sets = device.driver().allocateHost(SETS * SET_BYTES);
-    labels = CudaBuffer.allocate(device, DType.INT32, s.batch());
-    weights = CudaBuffer.allocate(device, DType.FLOAT32, s.batch());
+    try {
+      memory = new SamplerMemory(device, setting);
+      taken.push(memory::close);
+      weights = CudaBuffer.allocate(device, DType.FLOAT32, s.batch());
+      taken.push(weights::close);
+      labels = CudaBuffer.allocate(device, DType.INT32, s.batch());
+      taken.push(labels::close);
+      sets = device.allocateHost(SETS * SET_BYTES);
+      taken.push(() -> device.driver().freeHost(sets));
+      prepared = s.adaptive() ? new PreparedCopy(device, memory, s.classes(), s.records()) : null;
+      if (prepared != null) {
+        taken.push(prepared::close);
+      }
+      log = new StepLog(device);
+      taken.push(log::close);
+      graphs = new StepGraphs(device);
+      taken.push(graphs::close);
+      reset();
+    } catch (Throwable e) {
+      taken.giveBack(e);
+      throw e;
+    }
     device.register(this);
-    reset();
   }
 
   private MemorySegment stream() {
@@ -495,14 +510,6 @@ final class CudaSampler implements ResidentSampler {
     closed = true;
     device.unregister(this);
     device.settle();
-    graphs.close();
-    log.close();
-    if (prepared != null) {
-      prepared.close();
-    }
-    device.driver().freeHost(sets);
-    labels.close();
-    weights.close();
-    memory.close();
+    taken.giveBack();
   }
 }

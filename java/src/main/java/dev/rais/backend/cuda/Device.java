@@ -1,11 +1,10 @@
 package dev.rais.backend.cuda;
 
 import java.lang.foreign.MemorySegment;
-import java.util.ArrayDeque;
-import java.util.Deque;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
+import java.util.function.Consumer;
 
 /**
  * A device in use, and what all operations of the backend share there: one stream, so that work is
@@ -39,8 +38,7 @@ final class Device implements AutoCloseable {
   private final boolean pooled;
   private final String description;
 
-  /** What is to be given back, in the order in which it was taken. */
-  private final Deque<Runnable> taken = new ArrayDeque<>();
+  private final Taken taken = new Taken();
 
   private final Set<AutoCloseable> resources = new LinkedHashSet<>();
   private final CudaStream stream;
@@ -73,7 +71,7 @@ final class Device implements AutoCloseable {
       }
       stream = context.newStream();
       taken.push(stream::close);
-      staging = new Staging(driver, stream.handle());
+      staging = new Staging(this, stream.handle());
       taken.push(staging::close);
       dnnHandle = dnn.create();
       taken.push(() -> dnn.destroy(dnnHandle));
@@ -100,7 +98,7 @@ final class Device implements AutoCloseable {
                   blas.description(),
                   options.mathType() == Dnn.MathType.TF32 ? ", TF32" : "");
     } catch (Throwable e) {
-      giveBack(e);
+      taken.giveBack(e);
       throw e;
     }
   }
@@ -178,6 +176,12 @@ final class Device implements AutoCloseable {
     resources.remove(resource);
   }
 
+  /** {@link dev.rais.backend.Backend#savepoint}. */
+  Consumer<Throwable> savepoint() {
+    Set<AutoCloseable> before = Set.copyOf(resources);
+    return failure -> closeAllBut(before, failure);
+  }
+
   /** Allocates memory, which is not cleared. */
   long allocate(long numBytes) {
     long s = use();
@@ -192,6 +196,33 @@ final class Device implements AutoCloseable {
           OUT_OF_MEMORY,
           "the GPU's memory is used up: %s were asked for, and %s of %s are free"
               .formatted(text(numBytes), text(availableMemory()), text(memory.total())));
+    }
+  }
+
+  /** Allocates host memory that the device can reach; {@link CudaDriver#freeHost} frees it. */
+  MemorySegment allocateHost(long numBytes) {
+    use();
+    try {
+      return driver.allocateHost(numBytes);
+    } catch (CudaException e) {
+      if (e.code() != OUT_OF_MEMORY) {
+        throw e;
+      }
+      throw new CudaException(
+          OUT_OF_MEMORY,
+          "the host memory that the GPU can reach is used up: %s were asked for; raise the limit"
+                  .formatted(text(numBytes))
+              + " of locked memory (ulimit -l) or the container's of memory");
+    }
+  }
+
+  /** Makes events, and notes how to give each back. */
+  void createEvents(long[] events, Taken taken) {
+    use();
+    for (int i = 0; i < events.length; i++) {
+      long event = driver.createEvent();
+      taken.push(() -> driver.destroyEvent(event));
+      events[i] = event;
     }
   }
 
@@ -363,23 +394,19 @@ final class Device implements AutoCloseable {
     }
     use();
     RuntimeException failure = new IllegalStateException("closing a device");
-    for (AutoCloseable resource : List.copyOf(resources).reversed()) {
-      try {
-        resource.close();
-      } catch (Exception e) {
-        failure.addSuppressed(e);
-      }
-    }
-    giveBack(failure);
+    closeAllBut(Set.of(), failure);
+    taken.giveBack(failure);
     closed = true;
     // A device that was lost fails here once more; what matters was thrown then.
   }
 
-  private void giveBack(Throwable failure) {
-    while (!taken.isEmpty()) {
+  private void closeAllBut(Set<AutoCloseable> kept, Throwable failure) {
+    for (AutoCloseable resource : List.copyOf(resources).reversed()) {
       try {
-        taken.pop().run();
-      } catch (RuntimeException e) {
+        if (!kept.contains(resource)) {
+          resource.close();
+        }
+      } catch (Exception e) {
         failure.addSuppressed(e);
       }
     }

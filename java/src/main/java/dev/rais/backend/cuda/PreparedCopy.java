@@ -19,7 +19,8 @@ final class PreparedCopy implements AutoCloseable {
   private final MemorySegment frozen;
   private final MemorySegment ring;
   private final MemorySegment host;
-  private final long event;
+  private final long[] event = new long[1];
+  private final Taken taken = new Taken();
 
   PreparedCopy(Device device, SamplerMemory memory, int classes, int records) {
     this.device = device;
@@ -28,13 +29,18 @@ final class PreparedCopy implements AutoCloseable {
     long featureBytes = (long) StateLayout.FEATURES * Double.BYTES;
     long ringBytes = (StateLayout.FEATURES + 2L) * records * Float.BYTES;
     long frozenBytes = (1L + classes) * Float.BYTES;
-    CudaDriver driver = device.driver();
-    host = driver.allocateHost(totalBytes + featureBytes + ringBytes + frozenBytes);
+    host = device.allocateHost(totalBytes + featureBytes + ringBytes + frozenBytes);
     totals = host.asSlice(0, totalBytes);
     features = host.asSlice(totalBytes, featureBytes);
     ring = host.asSlice(totalBytes + featureBytes, ringBytes);
     frozen = host.asSlice(totalBytes + featureBytes + ringBytes, frozenBytes);
-    event = driver.createEvent();
+    taken.push(() -> device.driver().freeHost(host));
+    try {
+      device.createEvents(event, taken);
+    } catch (Throwable e) {
+      taken.giveBack(e);
+      throw e;
+    }
   }
 
   /** Puts the copies on the stream. */
@@ -43,7 +49,7 @@ final class PreparedCopy implements AutoCloseable {
     copy(features, StateLayout.STATE_NEXT_FEATURES);
     copy(ring, StateLayout.STATE_RING);
     copy(frozen, StateLayout.STATE_NEXT_FROZEN);
-    device.driver().record(event, device.queue().handle());
+    device.driver().record(event[0], device.queue().handle());
   }
 
   private void copy(MemorySegment to, int part) {
@@ -54,7 +60,7 @@ final class PreparedCopy implements AutoCloseable {
 
   /** Waits for the copies; by any thread. */
   ResidentSampler.Prepared await() {
-    device.awaitElsewhere(event);
+    device.awaitElsewhere(event[0]);
     return new ResidentSampler.Prepared(
         totals.getAtIndex(JAVA_LONG, StateLayout.TOTAL_WRITTEN),
         totals.getAtIndex(JAVA_LONG, StateLayout.TOTAL_REVISITS),
@@ -66,7 +72,6 @@ final class PreparedCopy implements AutoCloseable {
 
   @Override
   public void close() {
-    device.driver().destroyEvent(event);
-    device.driver().freeHost(host);
+    taken.giveBack();
   }
 }

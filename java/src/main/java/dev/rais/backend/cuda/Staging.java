@@ -13,17 +13,23 @@ final class Staging implements AutoCloseable {
 
   private final CudaDriver driver;
   private final long stream;
+  private final Taken taken = new Taken();
   private final MemorySegment memory;
   private final long[] events = new long[2];
   private int half;
   private long used;
 
-  Staging(CudaDriver driver, long stream) {
-    this.driver = driver;
+  Staging(Device device, long stream) {
+    driver = device.driver();
     this.stream = stream;
-    memory = driver.allocateHost(2 * HALF);
-    events[0] = driver.createEvent();
-    events[1] = driver.createEvent();
+    memory = device.allocateHost(2 * HALF);
+    taken.push(() -> driver.freeHost(memory));
+    try {
+      device.createEvents(events, taken);
+    } catch (Throwable e) {
+      taken.giveBack(e);
+      throw e;
+    }
   }
 
   void upload(MemorySegment source, long pointer) {
@@ -60,8 +66,6 @@ final class Staging implements AutoCloseable {
 
   @Override
   public void close() {
-    driver.destroyEvent(events[0]);
-    driver.destroyEvent(events[1]);
-    driver.freeHost(memory);
+    taken.giveBack();
   }
 }

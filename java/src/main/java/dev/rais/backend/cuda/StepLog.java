@@ -20,15 +20,19 @@ final class StepLog implements AutoCloseable {
   private static final VarHandle FLAGS = field("flags");
 
   private final Device device;
+  private final Taken taken = new Taken();
   private final MemorySegment slots;
   private final long[] events = new long[ResidentSampler.METRICS_KEPT];
 
   StepLog(Device device) {
     this.device = device;
-    CudaDriver driver = device.driver();
-    slots = driver.allocateHost(events.length * StateLayout.STEP_METRICS.byteSize());
-    for (int i = 0; i < events.length; i++) {
-      events[i] = driver.createEvent();
+    slots = device.allocateHost(events.length * StateLayout.STEP_METRICS.byteSize());
+    taken.push(() -> device.driver().freeHost(slots));
+    try {
+      device.createEvents(events, taken);
+    } catch (Throwable e) {
+      taken.giveBack(e);
+      throw e;
     }
   }
 
@@ -79,10 +83,6 @@ final class StepLog implements AutoCloseable {
 
   @Override
   public void close() {
-    CudaDriver driver = device.driver();
-    for (long event : events) {
-      driver.destroyEvent(event);
-    }
-    driver.freeHost(slots);
+    taken.giveBack();
   }
 }

@@ -13,6 +13,9 @@ import java.util.concurrent.ConcurrentHashMap;
  * every access is checked against what is allocated when it happens.
  */
 final class HostDriver implements CudaDriver {
+  /** Why a context, a stream or an event is refused. */
+  static final String NO_OBJECT = "no memory for another object";
+
   private static final int ALIGNMENT = 256;
   private static final byte RUBBISH = (byte) 0xA5;
 
@@ -25,6 +28,8 @@ final class HostDriver implements CudaDriver {
   private final Set<Long> objects = ConcurrentHashMap.newKeySet();
   private final TreeMap<Long, Arena> hostMemory = new TreeMap<>();
   private long usedBytes;
+  private long refused = Long.MAX_VALUE;
+  private long requests;
   private long context;
 
   /**
@@ -68,6 +73,23 @@ final class HostDriver implements CudaDriver {
   void spoil(long pointer, long numBytes) {
     if (numBytes > 0) {
       memory(pointer, numBytes).fill(RUBBISH);
+    }
+  }
+
+  /** From now on the request of this number, from 0 on, for memory or an object is refused. */
+  void refuse(long request) {
+    refused = request;
+    requests = 0;
+  }
+
+  /** Whether the request has come. */
+  boolean hasRefused() {
+    return requests > refused;
+  }
+
+  private void request(String refusal) {
+    if (requests++ == refused) {
+      throw new CudaException(2, refusal);
     }
   }
 
@@ -145,6 +167,7 @@ final class HostDriver implements CudaDriver {
   }
 
   private long newMemory(long numBytes) {
+    request("out of memory");
     if (numBytes > totalBytes - usedBytes) {
       throw new CudaException(2, "out of memory");
     }
@@ -198,6 +221,7 @@ final class HostDriver implements CudaDriver {
 
   @Override
   public MemorySegment allocateHost(long numBytes) {
+    request("out of memory");
     Arena arena = Arena.ofShared();
     MemorySegment memory = arena.allocate(numBytes, ALIGNMENT).fill(RUBBISH);
     hostMemory.put(memory.address(), arena);
@@ -321,6 +345,7 @@ final class HostDriver implements CudaDriver {
   }
 
   private long made() {
+    request(NO_OBJECT);
     long handle = queue.newHandle();
     objects.add(handle);
     return handle;
