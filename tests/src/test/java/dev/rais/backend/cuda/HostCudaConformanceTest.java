@@ -31,6 +31,11 @@ class HostCudaConformanceTest {
     }
 
     @Override
+    protected int oneIn() {
+      return 8;
+    }
+
+    @Override
     protected boolean sumsMomentsInFloat() {
       return true;
     }
