@@ -6,8 +6,8 @@ import java.nio.FloatBuffer;
 import java.nio.IntBuffer;
 
 /**
- * How the values of a batch norm are cut for its loops: an example into rows of about {@link
- * #WIDTH} values, each a whole number of positions, so that the loops are long however few the
+ * How the values of a batch norm are cut for its loops: an example into rows of about as many
+ * values as wanted, each a whole number of positions, so that the loops are long however few the
  * channels are; and all rows into blocks, which are what threads share out. Both depend on the
  * shape alone.
  *
@@ -18,33 +18,39 @@ import java.nio.IntBuffer;
  * @param blockRows rows of a block but the last
  */
 record BatchNormRows(int size, int width, int perExample, int count, int blockRows) {
-  /** Values of a row: the arrays that a loop works on stay in the first-level cache together. */
-  private static final int WIDTH = 512;
-
-  /** Rows summed in sequence. */
-  private static final int DEPTH = 64;
-
   /** Blocks that there are at least, if the rows allow. */
   private static final int BLOCKS = 16;
 
-  private static final int MAXIMUM_BLOCK = 8 * DEPTH;
+  /** Values of a block at most: sums of floats are no longer than that. */
+  private static final int MAXIMUM_BLOCK = 1 << 18;
 
   /** Work on a range of rows, all in one block. */
   interface Range {
     void run(int from, int to);
   }
 
-  static BatchNormRows of(BatchNormShape shape) {
-    int longest = Math.clamp(WIDTH / shape.channels(), 1, shape.positions());
-    int perExample = divideUp(shape.positions(), longest);
+  /**
+   * Cuts a shape.
+   *
+   * @param width values of a row, about
+   * @param together positions that a row has a multiple of; they divide those of the shape
+   * @param depth rows that a block has a multiple of
+   */
+  static BatchNormRows of(BatchNormShape shape, int width, int together, int depth) {
+    int groups = shape.positions() / together;
+    int group = Math.multiplyExact(together, shape.channels());
+    int longest = Math.clamp(width / group, 1, groups);
+    int perExample = divideUp(groups, longest);
+    int rowWidth = divideUp(groups, perExample) * group;
     int count = Math.multiplyExact(shape.batch(), perExample);
-    int wanted = divideUp(divideUp(count, BLOCKS), DEPTH) * DEPTH;
+    int wanted = divideUp(divideUp(count, BLOCKS), depth) * depth;
+    int most = Math.max(depth, MAXIMUM_BLOCK / rowWidth / depth * depth);
     return new BatchNormRows(
         Math.toIntExact(shape.exampleCount()),
-        divideUp(shape.positions(), perExample) * shape.channels(),
+        rowWidth,
         perExample,
         count,
-        Math.clamp(wanted, DEPTH, MAXIMUM_BLOCK));
+        Math.clamp(wanted, depth, most));
   }
 
   private static int divideUp(int a, int b) {
@@ -53,6 +59,14 @@ record BatchNormRows(int size, int width, int perExample, int count, int blockRo
 
   int blocks() {
     return divideUp(count, blockRows);
+  }
+
+  /** In reverse: what a pass read last may still be in a cache for the next. */
+  void eachBlockBackwards(int first, int last, Range work) {
+    for (int block = last - 1; block >= first; block--) {
+      int from = block * blockRows;
+      work.run(from, Math.min(count, from + blockRows));
+    }
   }
 
   void eachBlock(int first, int last, Range work) {
@@ -74,11 +88,6 @@ record BatchNormRows(int size, int width, int perExample, int count, int blockRo
 
   int length(int row) {
     return Math.min(width, size - row % perExample * width);
-  }
-
-  /** Whether a row of a range is the last of those summed in sequence. */
-  boolean endsRun(int row, int from, int to) {
-    return (row + 1 - from) % DEPTH == 0 || row + 1 == to;
   }
 
   /** Rows [from, to) of a buffer, to be read by the loops. */

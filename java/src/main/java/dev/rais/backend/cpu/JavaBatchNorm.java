@@ -4,11 +4,9 @@ import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
 
 import dev.rais.backend.BatchNorm;
 import dev.rais.backend.BatchNormShape;
-import dev.rais.backend.BatchNormShape.Fusion;
 import dev.rais.backend.Buffer;
 import java.lang.foreign.MemorySegment;
 import java.nio.FloatBuffer;
-import java.nio.IntBuffer;
 import java.util.Arrays;
 
 /**
@@ -24,12 +22,6 @@ import java.util.Arrays;
  */
 final class JavaBatchNorm extends BatchNorm {
   /**
-   * Added to the arrays' length. Arrays of a power of two would lie at the same place modulo 4096,
-   * where a load waits for an earlier store to what the processor takes for the same address.
-   */
-  private static final int STAGGER = 140;
-
-  /**
    * Share of the mean's distance to k in Σ ω (x − k)² above which digits of the variance are lost.
    */
   private static final double FAR = 0.5;
@@ -40,19 +32,8 @@ final class JavaBatchNorm extends BatchNorm {
   private final Workers workers;
   private final int channels;
 
+  private final BatchNormPasses passes;
   private final BatchNormRows rows;
-  private final int width;
-
-  /**
-   * Per-channel numbers, once for every position of a row: y = scale x + offset, and with ω of the
-   * row's example dx = scale δ + ω (slope x + shift).
-   */
-  private final float[] mean;
-
-  private final float[] scale;
-  private final float[] offset;
-  private final float[] slope;
-  private final float[] shift;
 
   /** Two sums per channel of every block. */
   private final double[] partial;
@@ -61,23 +42,30 @@ final class JavaBatchNorm extends BatchNorm {
     super(shape);
     this.workers = workers;
     channels = shape.channels();
-    rows = BatchNormRows.of(shape);
-    width = rows.width();
-    mean = new float[width + STAGGER];
-    scale = new float[width + STAGGER];
-    offset = new float[width + STAGGER];
-    slope = new float[width + STAGGER];
-    shift = new float[width + STAGGER];
+    passes = BatchNormPasses.of(shape);
+    rows = passes.rows;
     partial = new double[Math.multiplyExact(rows.blocks(), 2 * channels)];
   }
 
   private void eachBlock(BatchNormRows.Range work) {
-    int minimum = Math.max(1, MINIMUM_ELEMENTS / Math.multiplyExact(rows.blockRows(), width));
+    int minimum =
+        Math.max(1, MINIMUM_ELEMENTS / Math.multiplyExact(rows.blockRows(), rows.width()));
     workers.run(rows.blocks(), minimum, (first, last) -> rows.eachBlock(first, last, work));
   }
 
+  /** For a pass over what {@link #eachBlock} went over before. */
+  private void eachBlockBackwards(BatchNormRows.Range work) {
+    workers.run(
+        rows.blocks(), minimum(), (first, last) -> rows.eachBlockBackwards(first, last, work));
+  }
+
+  private int minimum() {
+    return Math.max(1, MINIMUM_ELEMENTS / Math.multiplyExact(rows.blockRows(), rows.width()));
+  }
+
   private float[][] arrays() {
-    return workers.scratch().rows(Scratch.Use.ROW, 5, width + STAGGER);
+    int length = passes.repeated + BatchNormPasses.STAGGER;
+    return workers.scratch().rows(Scratch.Use.ROW, BatchNormPasses.ARRAYS, length);
   }
 
   /** ω_j of every example. */
@@ -109,13 +97,6 @@ final class JavaBatchNorm extends BatchNorm {
     return squares >= 1 ? 1 : 1 - squares;
   }
 
-  /** Repeats what lies in the first position for all positions of a row. */
-  private void spread(float[] perChannel) {
-    for (int at = channels; at < width; at += channels) {
-      System.arraycopy(perChannel, 0, perChannel, at, channels);
-    }
-  }
-
   /** Sums over all blocks: {@code [0, channels)} the first of the two, then the second. */
   private double[] total() {
     double[] sums = new double[2 * channels];
@@ -127,12 +108,16 @@ final class JavaBatchNorm extends BatchNorm {
     return sums;
   }
 
-  /** Adds up what a block has in two arrays. */
-  private void store(int firstRow, float[] first, float[] second) {
+  /** Adds up what a block has in its first two arrays. */
+  private void store(int firstRow, float[][] arrays) {
     int at = firstRow / rows.blockRows() * 2 * channels;
     Arrays.fill(partial, at, at + 2 * channels, 0);
-    BatchNormLoops.fold(first, width, partial, at, channels);
-    BatchNormLoops.fold(second, width, partial, at + channels, channels);
+    fold(arrays, partial, at);
+  }
+
+  private void fold(float[][] arrays, double[] sums, int at) {
+    BatchNormLoops.fold(arrays[0], passes.repeated, sums, at, channels);
+    BatchNormLoops.fold(arrays[1], passes.repeated, sums, at + channels, channels);
   }
 
   @Override
@@ -160,7 +145,7 @@ final class JavaBatchNorm extends BatchNorm {
     double[] factor = new double[channels];
     for (int c = 0; c < channels; c++) {
       double variance = Math.max(0, sums[channels + c] - sums[c] * sums[c]);
-      double estimate = this.mean[c] + sums[c];
+      double estimate = passes.mean[c] + sums[c];
       // As floats, which is how backward has them, so that it finds the same y.
       mu[c] = (float) estimate;
       factor[c] = (float) (1 / Math.sqrt(variance + shape().epsilon()));
@@ -178,8 +163,9 @@ final class JavaBatchNorm extends BatchNorm {
     running.setAtIndex(JAVA_FLOAT, c, (float) (before + momentum * (estimate - before)));
   }
 
-  /** Σ ω (x − k) and Σ ω (x − k)² of every channel; leaves k in {@link #mean}. */
+  /** Σ ω (x − k) and Σ ω (x − k)² of every channel; leaves k in {@link BatchNormPasses#mean}. */
   private double[] moments(MemorySegment in, double[] weights) {
+    float[] mean = passes.mean;
     Arrays.fill(mean, 0f);
     for (int j = 0; j < weights.length; j++) {
       FloatBuffer position = CpuBuffer.floats(in, (long) j * rows.size(), channels);
@@ -201,33 +187,14 @@ final class JavaBatchNorm extends BatchNorm {
   }
 
   private double[] momentsAroundMean(MemorySegment in, double[] weights) {
-    spread(mean);
+    passes.repeat(passes.mean);
     eachBlock(
         (from, to) -> {
           float[][] arrays = arrays();
-          float[] sum = cleared(arrays[0]);
-          float[] squares = cleared(arrays[1]);
-          float[] sums = cleared(arrays[2]);
-          float[] allSquares = cleared(arrays[3]);
-          FloatBuffer values = rows.view(in, from, to);
-          long base = rows.start(from);
-          for (int row = from; row < to; row++) {
-            float weight = (float) weights[rows.example(row)];
-            int at = (int) (rows.start(row) - base);
-            BatchNormLoops.moments(values, at, weight, mean, sum, squares, rows.length(row));
-            if (rows.endsRun(row, from, to)) {
-              BatchNormLoops.flush(sum, sums, width);
-              BatchNormLoops.flush(squares, allSquares, width);
-            }
-          }
-          store(from, sums, allSquares);
+          passes.moments(in, weights, from, to, arrays);
+          store(from, arrays);
         });
     return total();
-  }
-
-  private float[] cleared(float[] values) {
-    Arrays.fill(values, 0, width, 0f);
-    return values;
   }
 
   @Override
@@ -254,34 +221,17 @@ final class JavaBatchNorm extends BatchNorm {
   /** Sets scale and offset of y. */
   private void setAffine(double[] mu, double[] factor, double[] gamma, double[] beta) {
     for (int c = 0; c < channels; c++) {
-      scale[c] = (float) (gamma[c] * factor[c]);
-      offset[c] = (float) (beta[c] - mu[c] * scale[c]);
+      passes.scale[c] = (float) (gamma[c] * factor[c]);
+      passes.offset[c] = (float) (beta[c] - mu[c] * passes.scale[c]);
     }
-    spread(scale);
-    spread(offset);
+    passes.repeat(passes.scale);
+    passes.repeat(passes.offset);
   }
 
   private void normalise(MemorySegment in, Buffer residual, Buffer y) {
     MemorySegment added = CpuBuffer.segmentOrNull(residual);
     MemorySegment out = CpuBuffer.segment(y);
-    eachBlock(
-        (from, to) -> {
-          float[] result = arrays()[0];
-          FloatBuffer values = rows.view(in, from, to);
-          FloatBuffer residuals = added == null ? null : rows.view(added, from, to);
-          long base = rows.start(from);
-          for (int row = from; row < to; row++) {
-            int at = (int) (rows.start(row) - base);
-            int n = rows.length(row);
-            switch (shape().fusion()) {
-              case NONE -> BatchNormLoops.affine(values, at, scale, offset, result, n);
-              case RELU -> BatchNormLoops.affineRelu(values, at, scale, offset, result, n);
-              case ADD_RELU ->
-                  BatchNormLoops.affineAddRelu(values, residuals, at, scale, offset, result, n);
-            }
-            MemorySegment.copy(result, 0, out, JAVA_FLOAT, (base + at) * Float.BYTES, n);
-          }
-        });
+    eachBlockBackwards((from, to) -> passes.normalise(in, added, out, from, to, arrays()));
   }
 
   @Override
@@ -298,7 +248,7 @@ final class JavaBatchNorm extends BatchNorm {
       Buffer dgamma,
       Buffer dbeta,
       Buffer dresidual) {
-    Gradients of = new Gradients(x, y, dy, dx, dresidual);
+    BatchNormPasses.Gradients of = new BatchNormPasses.Gradients(x, y, dy, dx, dresidual);
     double[] weights = normalised(exampleWeights);
     double[] scales = doubles(gamma);
     double[] mu = doubles(mean);
@@ -310,8 +260,8 @@ final class JavaBatchNorm extends BatchNorm {
     eachBlock(
         (from, to) -> {
           float[][] arrays = arrays();
-          reduce(of, from, to, arrays);
-          store(from, arrays[2], arrays[3]);
+          passes.reduce(of, from, to, arrays);
+          store(from, arrays);
         });
     double[] sums = total();
     for (int c = 0; c < channels; c++) {
@@ -319,94 +269,22 @@ final class JavaBatchNorm extends BatchNorm {
       betaGradients.setAtIndex(JAVA_FLOAT, c, (float) sums[c]);
       gammaGradients.setAtIndex(JAVA_FLOAT, c, (float) products);
       double all = scales[c] * factor[c];
-      slope[c] = (float) (-all * factor[c] * products);
-      shift[c] = (float) (-all * sums[c] - mu[c] * slope[c]);
+      passes.slope[c] = (float) (-all * factor[c] * products);
+      passes.shift[c] = (float) (-all * sums[c] - mu[c] * passes.slope[c]);
     }
     if (dx == null) {
       return;
     }
-    spread(slope);
-    spread(shift);
-    eachBlock((from, to) -> differentiate(of, weights, from, to));
-  }
-
-  /** What a backward pass reads and writes, as it lies in memory. */
-  private static final class Gradients {
-    final MemorySegment x;
-    final MemorySegment y;
-    final MemorySegment dy;
-    final MemorySegment dx;
-    final MemorySegment dresidual;
-
-    Gradients(Buffer x, Buffer y, Buffer dy, Buffer dx, Buffer dresidual) {
-      this.x = CpuBuffer.segment(x);
-      this.y = CpuBuffer.segmentOrNull(y);
-      this.dy = CpuBuffer.segment(dy);
-      this.dx = CpuBuffer.segmentOrNull(dx);
-      this.dresidual = CpuBuffer.segmentOrNull(dresidual);
-    }
-
-    /** What the second pass reads: δ, but for a rectifier with nothing added. */
-    MemorySegment source() {
-      return dresidual == null ? dy : dresidual;
-    }
+    passes.repeat(passes.slope);
+    passes.repeat(passes.shift);
+    eachBlockBackwards((from, to) -> passes.differentiate(of, weights, from, to, arrays()));
   }
 
   private void setMean(double[] mu) {
     for (int c = 0; c < channels; c++) {
-      mean[c] = (float) mu[c];
+      passes.mean[c] = (float) mu[c];
     }
-    spread(mean);
-  }
-
-  /** Σ δ and Σ δ (x − mean) of some rows to arrays 2 and 3; δ to dresidual, if there is one. */
-  private void reduce(Gradients of, int from, int to, float[][] arrays) {
-    float[] sum = cleared(arrays[0]);
-    float[] products = cleared(arrays[1]);
-    float[] sums = cleared(arrays[2]);
-    float[] allProducts = cleared(arrays[3]);
-    float[] delta = arrays[4];
-    FloatBuffer x = rows.view(of.x, from, to);
-    FloatBuffer dy = rows.view(of.dy, from, to);
-    IntBuffer y = shape().fusion() == Fusion.ADD_RELU ? rows.bits(of.y, from, to) : null;
-    long base = rows.start(from);
-    for (int row = from; row < to; row++) {
-      int at = (int) (rows.start(row) - base);
-      int n = rows.length(row);
-      switch (shape().fusion()) {
-        case NONE -> BatchNormLoops.reduce(x, dy, at, mean, sum, products, n);
-        case RELU ->
-            BatchNormLoops.reduceBehindRelu(x, dy, at, scale, offset, mean, sum, products, n);
-        case ADD_RELU -> {
-          BatchNormLoops.throughRelu(y, dy, at, delta, n);
-          MemorySegment.copy(delta, 0, of.dresidual, JAVA_FLOAT, (base + at) * Float.BYTES, n);
-          BatchNormLoops.reduce(x, at, delta, mean, sum, products, n);
-        }
-      }
-      if (rows.endsRun(row, from, to)) {
-        BatchNormLoops.flush(sum, sums, width);
-        BatchNormLoops.flush(products, allProducts, width);
-      }
-    }
-  }
-
-  /** dx of some rows, after {@link #reduce} of all. */
-  private void differentiate(Gradients of, double[] weights, int from, int to) {
-    float[] result = arrays()[0];
-    FloatBuffer x = rows.view(of.x, from, to);
-    FloatBuffer source = rows.view(of.source(), from, to);
-    long base = rows.start(from);
-    for (int row = from; row < to; row++) {
-      int at = (int) (rows.start(row) - base);
-      int n = rows.length(row);
-      float w = (float) weights[rows.example(row)];
-      if (shape().fusion() == Fusion.RELU) {
-        BatchNormLoops.gradientBehindRelu(x, source, at, w, scale, offset, slope, shift, result, n);
-      } else {
-        BatchNormLoops.gradient(x, source, at, w, scale, slope, shift, result, n);
-      }
-      MemorySegment.copy(result, 0, of.dx, JAVA_FLOAT, (base + at) * Float.BYTES, n);
-    }
+    passes.repeat(passes.mean);
   }
 
   @Override
@@ -421,7 +299,7 @@ final class JavaBatchNorm extends BatchNorm {
       Buffer dx,
       Buffer dresidual,
       Buffer squaredNorms) {
-    Gradients of = new Gradients(x, y, dy, dx, dresidual);
+    BatchNormPasses.Gradients of = new BatchNormPasses.Gradients(x, y, dy, dx, dresidual);
     MemorySegment norms = CpuBuffer.segment(squaredNorms);
     double[] mu = doubles(runningMean);
     double[] factor = inverses(runningVariance);
@@ -436,10 +314,9 @@ final class JavaBatchNorm extends BatchNorm {
           for (int j = first; j < last; j++) {
             int from = j * rows.perExample();
             int to = from + rows.perExample();
-            reduce(of, from, to, arrays);
+            passes.reduce(of, from, to, arrays);
             Arrays.fill(sums, 0);
-            BatchNormLoops.fold(arrays[2], width, sums, 0, channels);
-            BatchNormLoops.fold(arrays[3], width, sums, channels, channels);
+            fold(arrays, sums, 0);
             double norm = 0;
             for (int c = 0; c < channels; c++) {
               double products = sums[channels + c] * factor[c];
@@ -447,29 +324,10 @@ final class JavaBatchNorm extends BatchNorm {
             }
             norms.setAtIndex(JAVA_FLOAT, j, (float) (norms.getAtIndex(JAVA_FLOAT, j) + norm));
             if (of.dx != null) {
-              scale(of, from, to, arrays);
+              passes.scale(of, from, to, arrays);
             }
           }
         });
-  }
-
-  /** dx = scale δ of some rows. */
-  private void scale(Gradients of, int from, int to, float[][] arrays) {
-    float[] delta = arrays[0];
-    FloatBuffer x = rows.view(of.x, from, to);
-    FloatBuffer source = rows.view(of.source(), from, to);
-    long base = rows.start(from);
-    for (int row = from; row < to; row++) {
-      int at = (int) (rows.start(row) - base);
-      int n = rows.length(row);
-      if (shape().fusion() == Fusion.RELU) {
-        BatchNormLoops.throughRelu(x, source, at, scale, offset, delta, n);
-      } else {
-        source.get(at, delta, 0, n);
-      }
-      BatchNormLoops.scale(delta, scale, n);
-      MemorySegment.copy(delta, 0, of.dx, JAVA_FLOAT, (base + at) * Float.BYTES, n);
-    }
   }
 
   private double[] doubles(Buffer perChannel) {

@@ -17,16 +17,26 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
+import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.Nested;
 import org.junit.jupiter.api.Test;
 
 /** The pure Java backend under the conformance suite, and the same bits at any thread count. */
 class JavaBackendConformanceTest {
+  /** The loops for JVMs without the Vector API; the others' run with it. */
   @Nested
-  class OneThread extends BackendConformance {
+  class OneThreadWithoutVectors extends BackendConformance {
+    private static final String VECTORS = "rais.backend.vectors";
+
     @Override
     protected Backend create() {
+      System.setProperty(VECTORS, "false");
       return new JavaBackend(1);
+    }
+
+    @AfterAll
+    static void asUsual() {
+      System.clearProperty(VECTORS);
     }
   }
 
