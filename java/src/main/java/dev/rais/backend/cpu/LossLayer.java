@@ -5,7 +5,6 @@ import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 
 import dev.rais.backend.Backend;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
 /**
@@ -96,9 +95,7 @@ final class LossLayer implements Workers.Body {
 
   /** Only where {@link VectorLoops} are used. */
   void runWithVectors(int from, int to) {
-    try (Arena arena = Arena.ofConfined()) {
-      new VectorLossRows(this, arena).run(from, to);
-    }
+    new VectorLossRows(this).run(from, to);
   }
 
   int label(int row) {

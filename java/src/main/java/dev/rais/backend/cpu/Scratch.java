@@ -1,5 +1,7 @@
 package dev.rais.backend.cpu;
 
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.util.EnumMap;
 import java.util.Map;
 
@@ -38,10 +40,24 @@ final class Scratch {
     Z
   }
 
+  private static final long ALIGNMENT = 64;
+
+  private MemorySegment memory = MemorySegment.NULL;
   private final Map<Use, float[]> arrays = new EnumMap<>(Use.class);
   private final Map<Use, int[]> ints = new EnumMap<>(Use.class);
   private final Map<Use, short[]> shorts = new EnumMap<>(Use.class);
   private final Map<Use, float[][]> matrices = new EnumMap<>(Use.class);
+
+  /**
+   * Native memory of at least this size, from a line of the cache on. It is freed with this object:
+   * loops over memory that one must close ask before every access whether that was done.
+   */
+  MemorySegment memory(long numBytes) {
+    if (memory.byteSize() < numBytes) {
+      memory = Arena.ofAuto().allocate(numBytes, ALIGNMENT);
+    }
+    return memory;
+  }
 
   /** An array of at least this size. */
   float[] array(Use use, int size) {

@@ -11,8 +11,11 @@ import java.util.Arrays;
  * used: without the incubator module it cannot be linked.
  */
 final class VectorBatchNormPasses extends BatchNormPasses {
-  /** Values of a row, so that columns are long. */
-  private static final int WIDTH = 8192;
+  /** Lines of a row: as many floats are summed in sequence. */
+  private static final int LINES = 32;
+
+  /** Rows whose sums are, before they are added to those of others. */
+  private static final int ROWS = 8;
 
   /** Values that a core's own cache holds some part of. */
   private static final int MOST_IN_CACHE = 1 << 20;
@@ -22,7 +25,10 @@ final class VectorBatchNormPasses extends BatchNormPasses {
   }
 
   private VectorBatchNormPasses(BatchNormShape shape, int together) {
-    super(shape, BatchNormRows.of(shape, WIDTH, together, 1), shape.channels() * together);
+    super(
+        shape,
+        BatchNormRows.of(shape, LINES * shape.channels() * together, together, 1),
+        shape.channels() * together);
   }
 
   /** Positions of a line: the least whose channels fill whole columns. */
@@ -64,6 +70,18 @@ final class VectorBatchNormPasses extends BatchNormPasses {
     }
   }
 
+  /** The same for work that adds to arrays 2 and 3, whose sums arrays 0 and 1 become. */
+  private void sumColumns(int from, int to, float[][] arrays, Column work) {
+    for (int i = 0; i < 4; i++) {
+      cleared(arrays[i]);
+    }
+    for (int row = from; row < to; row += ROWS) {
+      eachColumn(row, Math.min(row + ROWS, to), work);
+      BatchNormLoops.flush(arrays[2], arrays[0], repeated);
+      BatchNormLoops.flush(arrays[3], arrays[1], repeated);
+    }
+  }
+
   private float[] cleared(float[] values) {
     Arrays.fill(values, 0, repeated, 0f);
     return values;
@@ -71,11 +89,12 @@ final class VectorBatchNormPasses extends BatchNormPasses {
 
   @Override
   void moments(MemorySegment x, double[] weights, int from, int to, float[][] arrays) {
-    float[] sums = cleared(arrays[0]);
-    float[] squares = cleared(arrays[1]);
-    eachColumn(
+    float[] sums = arrays[2];
+    float[] squares = arrays[3];
+    sumColumns(
         from,
         to,
+        arrays,
         (row, at, lines, c) -> {
           float w = (float) weights[rows.example(row)];
           VectorBatchNormLoops.moments(x, w, mean, sums, squares, at, lines, repeated, c);
@@ -109,11 +128,12 @@ final class VectorBatchNormPasses extends BatchNormPasses {
 
   @Override
   void reduce(Gradients of, int from, int to, float[][] arrays) {
-    float[] sums = cleared(arrays[0]);
-    float[] products = cleared(arrays[1]);
-    eachColumn(
+    float[] sums = arrays[2];
+    float[] products = arrays[3];
+    sumColumns(
         from,
         to,
+        arrays,
         switch (fusion) {
           case NONE ->
               (row, at, lines, c) ->

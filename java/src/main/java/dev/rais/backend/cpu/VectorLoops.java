@@ -28,11 +28,12 @@ final class VectorLoops {
       return false;
     }
     // An incubator module may change from release to release, so the loops are tried.
-    try (Arena arena = Arena.ofConfined()) {
+    try (Arena arena = Arena.ofConfined();
+        Workers workers = new ForkJoinWorkers(1)) {
       int classes = 100;
       var one =
           new LossLayer(
-              null,
+              workers,
               classes,
               arena.allocate(JAVA_FLOAT, classes),
               arena.allocate(JAVA_INT),

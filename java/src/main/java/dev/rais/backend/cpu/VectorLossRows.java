@@ -3,8 +3,8 @@ package dev.rais.backend.cpu;
 import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
 import static java.nio.ByteOrder.nativeOrder;
 
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorOperators;
 import jdk.incubator.vector.VectorSpecies;
@@ -21,6 +21,13 @@ import jdk.incubator.vector.VectorSpecies;
 final class VectorLossRows {
   private static final VectorSpecies<Float> FLOATS = FloatVector.SPECIES_PREFERRED;
 
+  /**
+   * All of it, for loops that are given addresses: a segment's own bounds and life would be asked
+   * for at every access, and what C2 makes of that leaves it no room to inline the rest.
+   */
+  @SuppressWarnings("restricted")
+  private static final MemorySegment MEMORY = MemorySegment.NULL.reinterpret(Long.MAX_VALUE);
+
   /** Floats of a vector. */
   static final int LANES = FLOATS.length();
 
@@ -28,7 +35,6 @@ final class VectorLossRows {
   private static final int TOP = 5;
 
   private static final long ODD = 2L * LANES * Float.BYTES;
-  private static final long ALIGNMENT = 64;
 
   static final float NOTHING = -Float.MAX_VALUE;
 
@@ -75,9 +81,10 @@ final class VectorLossRows {
   /** Classes behind the whole vectors, if the label is not among them. */
   private int rest;
 
-  VectorLossRows(LossLayer layer, Arena arena) {
-    this.odd = arena.allocate(ODD, ALIGNMENT);
-    this.oddT = arena.allocate(ODD, ALIGNMENT);
+  VectorLossRows(LossLayer layer) {
+    MemorySegment memory = layer.workers.scratch().memory(2 * ODD);
+    this.odd = memory.asSlice(0, ODD);
+    this.oddT = memory.asSlice(ODD, ODD);
     this.layer = layer;
     this.logits = layer.logits;
     this.gradients = layer.gradients;
@@ -96,17 +103,13 @@ final class VectorLossRows {
     labelled = label / LANES * LANES;
     after = Math.min(labelled + LANES, classes);
     rest = (classes - after) % LANES;
-    for (int i = 0; i < 2 * LANES; i++) {
-      odd.setAtIndex(JAVA_FLOAT, i, NOTHING);
-    }
-    MemorySegment.copy(logits, at(labelled), odd, 0, bytes(after - labelled));
-    MemorySegment.copy(logits, at(classes - rest), odd, bytes(LANES), bytes(rest));
+    setAside();
     float z = odd.getAtIndex(JAVA_FLOAT, label - labelled);
     odd.setAtIndex(JAVA_FLOAT, label - labelled, NOTHING);
 
-    float largest = largest(odd, 0, 2 * LANES);
-    largest = Math.max(largest, largest(logits, at(0), labelled));
-    largest = Math.max(largest, largest(logits, at(after), classes - rest - after));
+    float largest = largest(odd.address(), 2 * LANES);
+    largest = Math.max(largest, largest(at(logits, 0), labelled));
+    largest = Math.max(largest, largest(at(logits, after), classes - rest - after));
     if (!(largest > NOTHING && z > NOTHING && z < Float.POSITIVE_INFINITY)) {
       layer.careful(row, label);
       return;
@@ -114,19 +117,46 @@ final class VectorLossRows {
     layer.setCorrectness(row, CarefulLossRow.flags(z > largest ? 0 : ahead(z)));
 
     sums.clear();
-    sums.exponentials(odd, oddT, 0, 2 * LANES, largest);
-    sums.exponentials(logits, gradients, at(0), labelled, largest);
-    sums.exponentials(logits, gradients, at(after), classes - rest - after, largest);
+    sums.exponentials(odd.address(), oddT.address(), 2 * LANES, largest);
+    sums.exponentials(at(logits, 0), at(gradients, 0), labelled, largest);
+    sums.exponentials(at(logits, after), at(gradients, after), classes - rest - after, largest);
+    sums.flush();
     double distance = (double) z - largest;
     double factor =
         layer.finish(row, sums.sum, sums.square, distance, Math.exp(-Math.abs(distance)));
     if (gradients != null) {
-      scale(gradients, at(0), labelled, (float) factor);
-      scale(gradients, at(after), classes - rest - after, (float) factor);
-      scale(oddT, 0, 2 * LANES, (float) factor);
+      scale(at(gradients, 0), labelled, (float) factor);
+      scale(at(gradients, after), classes - rest - after, (float) factor);
+      scale(oddT.address(), 2 * LANES, (float) factor);
       oddT.setAtIndex(JAVA_FLOAT, label - labelled, (float) (-factor * sums.sum));
+      restore();
+    }
+  }
+
+  /** Copies the gradients of what was set aside to where they belong. */
+  private void restore() {
+    if (after - labelled == LANES) {
+      store(load(oddT.address(), 0), at(gradients, 0), labelled);
+    } else {
       MemorySegment.copy(oddT, 0, gradients, at(labelled), bytes(after - labelled));
+    }
+    if (rest > 0) {
       MemorySegment.copy(oddT, bytes(LANES), gradients, at(classes - rest), bytes(rest));
+    }
+  }
+
+  /** Copies the label's vector and what is left of the row to {@link #odd}. */
+  private void setAside() {
+    FloatVector nothing = broadcast(NOTHING);
+    store(nothing, odd.address(), LANES);
+    if (after - labelled == LANES) {
+      store(load(at(logits, 0), labelled), odd.address(), 0);
+    } else {
+      store(nothing, odd.address(), 0);
+      MemorySegment.copy(logits, at(labelled), odd, 0, bytes(after - labelled));
+    }
+    if (rest > 0) {
+      MemorySegment.copy(logits, at(classes - rest), odd, bytes(LANES), bytes(rest));
     }
   }
 
@@ -138,16 +168,35 @@ final class VectorLossRows {
     return start + bytes(k);
   }
 
+  /** The address of a row's element, or 0. */
+  private long at(MemorySegment values, int k) {
+    return values == null ? 0 : values.address() + at(k);
+  }
+
   /** NaN where not all of {@code count} are finite. */
-  static float largest(MemorySegment logits, long at, int count) {
+  static float largest(long logits, int count) {
+    // Two of each, as neither a maximum nor a sum can begin before the one before it has ended.
     FloatVector largest = broadcast(NOTHING);
+    FloatVector other = largest;
     FloatVector defects = broadcast(0);
-    for (int k = 0; k < count; k += LANES) {
-      FloatVector x = load(logits, at, k);
+    FloatVector otherDefects = defects;
+    int k = 0;
+    for (; k < count - LANES; k += 2 * LANES) {
+      FloatVector x = load(logits, k);
+      FloatVector y = load(logits, k + LANES);
+      largest = largest.blend(x, x.compare(VectorOperators.GT, largest));
+      other = other.blend(y, y.compare(VectorOperators.GT, other));
+      defects = x.fma(broadcast(0), defects);
+      otherDefects = y.fma(broadcast(0), otherDefects);
+    }
+    if (k < count) {
+      FloatVector x = load(logits, k);
       largest = largest.blend(x, x.compare(VectorOperators.GT, largest));
       defects = x.fma(broadcast(0), defects);
     }
-    return largest.reduceLanes(VectorOperators.MAX) + defects.reduceLanes(VectorOperators.ADD);
+    largest = largest.blend(other, other.compare(VectorOperators.GT, largest));
+    return largest.reduceLanes(VectorOperators.MAX)
+        + defects.add(otherDefects).reduceLanes(VectorOperators.ADD);
   }
 
   /**
@@ -164,16 +213,16 @@ final class VectorLossRows {
     }
     float below = Math.nextDown(z);
     for (int k = 0; k < labelled && ahead < TOP; k += LANES) {
-      ahead += above(logits, start, k, below);
+      ahead += above(at(logits, 0), k, below);
     }
     for (int k = after; k < classes - rest && ahead < TOP; k += LANES) {
-      ahead += above(logits, start, k, z);
+      ahead += above(at(logits, 0), k, z);
     }
     return ahead;
   }
 
-  private static int above(MemorySegment logits, long start, int k, float threshold) {
-    return load(logits, start, k).compare(VectorOperators.GT, threshold).trueCount();
+  private static int above(long logits, int k, float threshold) {
+    return load(logits, k).compare(VectorOperators.GT, threshold).trueCount();
   }
 
   private static FloatVector exponential(FloatVector x, float reference) {
@@ -199,13 +248,17 @@ final class VectorLossRows {
     return FloatVector.broadcast(FLOATS, x);
   }
 
-  private static FloatVector load(MemorySegment values, long at, int k) {
-    return FloatVector.fromMemorySegment(FLOATS, values, at + bytes(k), nativeOrder());
+  private static FloatVector load(long address, int k) {
+    return FloatVector.fromMemorySegment(FLOATS, MEMORY, address + bytes(k), nativeOrder());
   }
 
-  static void scale(MemorySegment values, long at, int count, float factor) {
+  private static void store(FloatVector vector, long address, int k) {
+    vector.intoMemorySegment(MEMORY, address + bytes(k), nativeOrder());
+  }
+
+  static void scale(long values, int count, float factor) {
     for (int k = 0; k < count; k += LANES) {
-      load(values, at, k).mul(factor).intoMemorySegment(values, at + bytes(k), nativeOrder());
+      store(load(values, k).mul(factor), values, k);
     }
   }
 
@@ -219,35 +272,53 @@ final class VectorLossRows {
 
     private final float[] squareLanes = new float[LANES];
 
+    /** Elements in them. */
+    private int gathered;
+
     void clear() {
       sum = 0;
       square = 0;
+      gathered = 0;
+      Arrays.fill(lanes, 0f);
+      Arrays.fill(squareLanes, 0f);
     }
 
-    /** Adds t = e^(x − reference) of {@code count} elements; t may be null or x itself. */
-    void exponentials(MemorySegment x, MemorySegment t, long at, int count, float reference) {
-      for (int k = 0; k < count; k += BLOCK) {
-        int length = Math.min(BLOCK, count - k);
-        exponentials(x, t, at + bytes(k), length, reference, lanes, squareLanes);
-        sum += total(lanes);
-        square += total(squareLanes);
+    /** Adds t = e^(x − reference) of {@code count} elements; t may be 0 or x itself. */
+    void exponentials(long x, long t, int count, float reference) {
+      int k = 0;
+      while (k < count) {
+        int length = Math.min(BLOCK - gathered, count - k);
+        long target = t == 0 ? 0 : t + bytes(k);
+        exponentials(x + bytes(k), target, length, reference, lanes, squareLanes);
+        k += length;
+        add(length);
       }
     }
 
+    private void add(int length) {
+      gathered += length;
+      if (gathered == BLOCK) {
+        flush();
+      }
+    }
+
+    /** Has both sums complete. */
+    void flush() {
+      sum += total(lanes);
+      square += total(squareLanes);
+      gathered = 0;
+      Arrays.fill(lanes, 0f);
+      Arrays.fill(squareLanes, 0f);
+    }
+
     private static void exponentials(
-        MemorySegment x,
-        MemorySegment t,
-        long at,
-        int count,
-        float reference,
-        float[] lanes,
-        float[] squareLanes) {
-      FloatVector sum = broadcast(0);
-      FloatVector square = broadcast(0);
+        long x, long t, int count, float reference, float[] lanes, float[] squareLanes) {
+      FloatVector sum = FloatVector.fromArray(FLOATS, lanes, 0);
+      FloatVector square = FloatVector.fromArray(FLOATS, squareLanes, 0);
       for (int k = 0; k < count; k += LANES) {
-        FloatVector e = exponential(load(x, at, k), reference);
-        if (t != null) {
-          e.intoMemorySegment(t, at + bytes(k), nativeOrder());
+        FloatVector e = exponential(load(x, k), reference);
+        if (t != 0) {
+          store(e, t, k);
         }
         sum = sum.add(e);
         square = e.fma(e, square);
@@ -257,17 +328,20 @@ final class VectorLossRows {
     }
 
     /** Adds the squares of {@code count} elements. */
-    void squares(MemorySegment x, long at, int count) {
-      for (int k = 0; k < count; k += BLOCK) {
-        squares(x, at + bytes(k), Math.min(BLOCK, count - k), squareLanes);
-        square += total(squareLanes);
+    void squares(long x, int count) {
+      int k = 0;
+      while (k < count) {
+        int length = Math.min(BLOCK - gathered, count - k);
+        squares(x + bytes(k), length, squareLanes);
+        k += length;
+        add(length);
       }
     }
 
-    private static void squares(MemorySegment x, long at, int count, float[] lanes) {
-      FloatVector square = broadcast(0);
+    private static void squares(long x, int count, float[] lanes) {
+      FloatVector square = FloatVector.fromArray(FLOATS, lanes, 0);
       for (int k = 0; k < count; k += LANES) {
-        FloatVector values = load(x, at, k);
+        FloatVector values = load(x, k);
         square = values.fma(values, square);
       }
       square.intoArray(lanes, 0);

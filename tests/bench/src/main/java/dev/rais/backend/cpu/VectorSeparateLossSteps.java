@@ -4,7 +4,6 @@ import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 
 import dev.rais.backend.Buffer;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
 /**
@@ -41,14 +40,13 @@ final class VectorSeparateLossSteps {
         rows,
         1,
         (begin, end) -> {
-          try (Arena arena = Arena.ofConfined()) {
-            var room =
-                new Room(
-                    arena.allocate(REST, 64), arena.allocate(REST, 64), new VectorLossRows.Sums());
-            for (int row = begin; row < end; row++) {
-              room.sums.clear();
-              body.run(row, (long) row * classes * Float.BYTES, room);
-            }
+          MemorySegment memory = workers.scratch().memory(2 * REST);
+          var room =
+              new Room(
+                  memory.asSlice(0, REST), memory.asSlice(REST, REST), new VectorLossRows.Sums());
+          for (int row = begin; row < end; row++) {
+            room.sums.clear();
+            body.run(row, (long) row * classes * Float.BYTES, room);
           }
         });
   }
@@ -78,13 +76,14 @@ final class VectorSeparateLossSteps {
           load(z, at, room.rest, VectorLossRows.NOTHING);
           float largest =
               Math.max(
-                  VectorLossRows.largest(room.rest, 0, LANES),
-                  VectorLossRows.largest(z, at, whole));
-          room.sums.exponentials(room.rest, room.result, 0, LANES, largest);
-          room.sums.exponentials(z, s, at, whole, largest);
+                  VectorLossRows.largest(room.rest.address(), LANES),
+                  VectorLossRows.largest(z.address() + at, whole));
+          room.sums.exponentials(room.rest.address(), room.result.address(), LANES, largest);
+          room.sums.exponentials(z.address() + at, s.address() + at, whole, largest);
+          room.sums.flush();
           float factor = (float) (1 / room.sums.sum);
-          VectorLossRows.scale(s, at, whole, factor);
-          VectorLossRows.scale(room.result, 0, LANES, factor);
+          VectorLossRows.scale(s.address() + at, whole, factor);
+          VectorLossRows.scale(room.result.address(), LANES, factor);
           store(room.result, s, at);
         });
   }
@@ -96,8 +95,9 @@ final class VectorSeparateLossSteps {
     each(
         (row, at, room) -> {
           load(s, at, room.rest, 0);
-          room.sums.squares(room.rest, 0, LANES);
-          room.sums.squares(s, at, whole);
+          room.sums.squares(room.rest.address(), LANES);
+          room.sums.squares(s.address() + at, whole);
+          room.sums.flush();
           double p = s.get(JAVA_FLOAT, at + y.getAtIndex(JAVA_INT, row) * (long) Float.BYTES);
           out.setAtIndex(JAVA_FLOAT, row, (float) Math.sqrt(room.sums.square + 1 - 2 * p));
         });
@@ -111,8 +111,8 @@ final class VectorSeparateLossSteps {
         (row, at, room) -> {
           float factor = scale * w.getAtIndex(JAVA_FLOAT, row);
           load(s, at, room.rest, 0);
-          VectorLossRows.scale(s, at, whole, factor);
-          VectorLossRows.scale(room.rest, 0, LANES, factor);
+          VectorLossRows.scale(s.address() + at, whole, factor);
+          VectorLossRows.scale(room.rest.address(), LANES, factor);
           store(room.rest, s, at);
           long label = at + y.getAtIndex(JAVA_INT, row) * (long) Float.BYTES;
           s.set(JAVA_FLOAT, label, s.get(JAVA_FLOAT, label) - factor);
