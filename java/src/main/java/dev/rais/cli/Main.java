@@ -50,16 +50,13 @@ public final class Main implements Callable<Integer> {
 
   /** Runs the command; returns its exit code. */
   static int run(Console console, String... args) {
-    CommandLine line = commandLine(console);
     int code;
     try {
-      code = line.execute(args);
+      code = commandLine(console).execute(args);
     } catch (OutOfMemoryError e) {
       console
           .err()
-          .println(
-              "rais: memory is used up (%s); give the JVM more, for example with RAIS_JAVA_OPTS=-Xmx8g"
-                  .formatted(e.getMessage()));
+          .println("rais: memory is used up (%s); %s".formatted(e.getMessage(), remedy(e)));
       code = CommandException.FAILED;
     } catch (Error e) {
       // Broken classes or natives: still a sentence first, like every other failure.
@@ -75,6 +72,14 @@ public final class Main implements Callable<Integer> {
     console.out().flush();
     console.err().flush();
     return code;
+  }
+
+  /** The heap has a limit that can be raised; other memory is the machine's. */
+  private static String remedy(OutOfMemoryError e) {
+    String message = String.valueOf(e.getMessage());
+    return message.contains("heap") || message.contains("GC overhead")
+        ? "give the JVM more, for example with RAIS_JAVA_OPTS=-Xmx8g"
+        : "choose a smaller --batch-size or --model, or end other programs";
   }
 
   /** The command with its subcommands, ready to parse. */

@@ -32,26 +32,36 @@ final class DnnRuntime implements AutoCloseable {
     void reserve(long numBytes) {
       if (numBytes > segment.byteSize()) {
         close();
-        segment = MemorySegment.NULL; // should the next line fail
         arena = Arena.ofShared();
         segment = arena.allocate(numBytes, 64);
       }
     }
 
+    /** Leaves nothing, should more not be had afterwards. */
     void close() {
+      segment = MemorySegment.NULL;
       if (arena != null) {
         arena.close();
+        arena = null;
       }
     }
   }
 
+  /**
+   * @throws DnnException if oneDNN cannot make an engine, a stream or attributes
+   */
   DnnRuntime(Dnn dnn, int threads) {
     this.dnn = dnn;
     this.threads = threads;
     dnn.setThreads(threads);
-    engine = dnn.createCpuEngine();
-    stream = dnn.createStream(engine);
-    attributes = dnn.createAttributes();
+    try {
+      engine = dnn.createCpuEngine();
+      stream = dnn.createStream(engine);
+      attributes = dnn.createAttributes();
+    } catch (Throwable e) {
+      close();
+      throw e;
+    }
   }
 
   Dnn dnn() {
@@ -141,10 +151,17 @@ final class DnnRuntime implements AutoCloseable {
     }
     closed = true;
     closeAllBut(Set.of());
-    dnn.call("dnnl_primitive_attr_destroy", attributes);
-    dnn.call("dnnl_stream_destroy", stream);
-    dnn.call("dnnl_engine_destroy", engine);
+    destroy("dnnl_primitive_attr_destroy", attributes);
+    destroy("dnnl_stream_destroy", stream);
+    destroy("dnnl_engine_destroy", engine);
     scratchpad.close();
     staging.close();
+  }
+
+  /** Where the constructor failed, not everything is there. */
+  private void destroy(String function, MemorySegment handle) {
+    if (handle != null) {
+      dnn.call(function, handle);
+    }
   }
 }
