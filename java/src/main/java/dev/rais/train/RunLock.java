@@ -40,8 +40,10 @@ final class RunLock implements AutoCloseable {
       FileChannel channel =
           FileChannel.open(
               file, StandardOpenOption.CREATE, StandardOpenOption.READ, StandardOpenOption.WRITE);
+      boolean mine = false;
       try {
-        if (tryLock(channel) == null) {
+        mine = tryLock(channel) != null;
+        if (!mine) {
           throw new RunFileException("%s is in use by %s".formatted(directory, owner(channel)));
         }
         String me =
@@ -56,7 +58,14 @@ final class RunLock implements AutoCloseable {
         }
         return new RunLock(file, channel);
       } catch (IOException | RuntimeException e) {
-        channel.close();
+        channel.close(); // the file may be another's
+        throw e;
+      } catch (Error e) {
+        try (channel) {
+          if (mine) {
+            Files.deleteIfExists(file);
+          }
+        }
         throw e;
       }
     } catch (IOException e) {

@@ -63,7 +63,9 @@ final class FaultProbe {
       failures++;
     } catch (AssertionError e) {
       System.out.println("problem: %s: %s".formatted(target, e.getMessage()));
-      if (Boolean.getBoolean("trace")) { e.printStackTrace(System.out); }
+      if (Boolean.getBoolean("trace")) {
+        e.printStackTrace(System.out);
+      }
       if (++problems == MOST_PROBLEMS) {
         throw e;
       }

@@ -34,7 +34,7 @@ public final class Faults {
   private static final List<TrackedArena> ARENAS = Collections.synchronizedList(new ArrayList<>());
   private static final Map<String, AtomicInteger> ALIVE = new ConcurrentHashMap<>();
   private static volatile Target target;
-  private static volatile boolean happened;
+  private static volatile String failed;
 
   private Faults() {}
 
@@ -49,7 +49,7 @@ public final class Faults {
     VISITS.clear();
     ARENAS.clear();
     ALIVE.clear();
-    happened = false;
+    failed = null;
     target = next;
   }
 
@@ -60,9 +60,9 @@ public final class Faults {
     return visits;
   }
 
-  /** Whether the target was reached. */
-  static boolean happened() {
-    return happened;
+  /** The name of the thread that reached the target; null if none did. */
+  static String failed() {
+    return failed;
   }
 
   /** What is still there of native memory and oneDNN's objects. */
@@ -91,7 +91,7 @@ public final class Faults {
       return false;
     }
     target = null;
-    happened = true;
+    failed = Thread.currentThread().getName();
     return true;
   }
 

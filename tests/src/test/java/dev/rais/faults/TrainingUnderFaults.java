@@ -14,6 +14,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Set;
 import java.util.stream.Stream;
 
 /**
@@ -24,6 +25,9 @@ import java.util.stream.Stream;
 final class TrainingUnderFaults {
   private static final int EXIT_WAIT_MILLIS = 600_000;
 
+  /** Threads that make what comes next; at the end of a run nobody asks for that any more. */
+  private static final Set<String> AHEAD = Set.of("rais-input", "rais-uncertainty-set");
+
   /** What the command left behind. */
   record Outcome(int code, List<String> lines) {}
 
@@ -32,6 +36,7 @@ final class TrainingUnderFaults {
   private final Constructor<?> console;
   private final Method run;
   private Path expected;
+  private List<Path> openBefore;
 
   /**
    * @param folder for the runs
@@ -87,23 +92,24 @@ final class TrainingUnderFaults {
 
   private void check(Faults.Target target, Outcome outcome, Path out, String sentence)
       throws IOException {
-    boolean happened = Faults.happened();
+    String failed = Faults.failed();
     List<String> left = Faults.left();
     require(left.isEmpty(), "%s: left open: %s; %s", target, left, outcome);
     require(noThreads(), "%s: a thread is left", target);
-    require(openFiles().isEmpty(), "%s: files are open: %s", target, openFiles());
+    List<Path> files = openFiles();
+    files.removeAll(openBefore);
+    require(files.isEmpty(), "%s: files are open: %s", target, files);
     Faults.arm(null);
     if (outcome.code() == 0) {
       require(isExpected(out), "%s: succeeded with another result", target);
-      // What nobody waits for may fail in silence: a minibatch that would have come next.
       require(
-          mentions(outcome, sentence) || checkpoints(expected).equals(checkpoints(out)),
-          "%s: a checkpoint is missing and nobody was told: %s",
+          failed == null || AHEAD.contains(failed) || mentions(outcome, sentence),
+          "%s: failed on thread %s, and nobody was told",
           target,
-          outcome);
+          failed);
       return;
     }
-    require(happened, "%s: failed on its own: %s", target, outcome);
+    require(failed != null, "%s: failed on its own: %s", target, outcome);
     require(
         outcome.code() == 1
             && outcome.lines().size() <= 2
@@ -137,18 +143,13 @@ final class TrainingUnderFaults {
     return metrics(expected).equals(metrics(out));
   }
 
-  private static List<String> checkpoints(Path out) throws IOException {
-    try (Stream<Path> all = Files.list(out.resolve("checkpoints"))) {
-      return all.map(file -> file.getFileName().toString()).sorted().toList();
-    }
-  }
-
   private static String metrics(Path out) throws IOException {
     return Files.readString(out.resolve("metrics.jsonl"))
         .replaceAll("\"seconds[A-Za-z]*\":[^,}]+", "");
   }
 
-  private Outcome train(String... more) {
+  private Outcome train(String... more) throws IOException {
+    openBefore = openFiles();
     List<String> arguments = new ArrayList<>(List.of("train", "--quiet"));
     arguments.addAll(options);
     arguments.addAll(Arrays.asList(more));
