@@ -5,67 +5,101 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.regex.Pattern;
 
 /**
- * A program of its own for {@link OutOfMemoryTest}: trains again and again, each time with another
+ * A program of its own for {@link FaultsTest}: trains again and again, each time with another
  * failure, and prints what should not have been, then how many failures there were.
  */
 final class FaultProbe {
   private static final int MOST_PROBLEMS = 20;
 
+  /** Every minibatch comes by here. */
+  private static final String STEP = "dev/rais/train/HostSteps.step";
+
   private final TrainingUnderFaults training;
+  private final Pattern places;
+  private final int part;
+  private final int parts;
   private int failures;
   private int problems;
 
-  private FaultProbe(TrainingUnderFaults training) {
+  private FaultProbe(TrainingUnderFaults training, Pattern places, int part, int parts) {
     this.training = training;
+    this.places = places;
+    this.part = part;
+    this.parts = parts;
   }
 
-  /** Arguments: a folder to work in, and the options of {@code rais train}. */
+  /**
+   * Arguments: a folder to work in; a pattern of places; which part of them, from 0, of how many;
+   * the options of {@code rais train}.
+   */
   public static void main(String[] args) throws Exception {
-    List<String> options = List.of(args).subList(1, args.length);
-    FaultProbe probe = new FaultProbe(new TrainingUnderFaults(Path.of(args[0]), options));
+    FaultProbe probe =
+        new FaultProbe(
+            new TrainingUnderFaults(Path.of(args[0]), List.of(args).subList(4, args.length)),
+            Pattern.compile(args[1]),
+            Integer.parseInt(args[2]),
+            Integer.parseInt(args[3]));
     probe.all();
     System.out.println("failures: " + probe.failures);
   }
 
   private void all() throws Exception {
     training.trainWithoutFaults();
-    Map<String, Integer> visits = Faults.visits();
-    long begin = System.nanoTime();
-    for (Faults.Target target : targets(visits)) {
-      attempt(target);
+    Map<String, Integer> begun = Faults.visits();
+    for (Faults.Target target : targets(begun)) {
+      attempt(target, () -> training.train(target));
     }
-    System.out.println("seconds: " + (System.nanoTime() - begin) / 1e9);
+    training.interrupt(lastStep(begun));
+    training.resumeWithoutFaults();
+    Map<String, Integer> resumed = Faults.visits();
+    resumed.keySet().removeIf(place -> begun.containsKey(place) && !isRequest(place));
+    for (Faults.Target target : targets(resumed)) {
+      attempt(target, () -> training.resume(target));
+    }
+  }
+
+  private static Faults.Target lastStep(Map<String, Integer> visits) {
+    return visits.entrySet().stream()
+        .filter(e -> e.getKey().startsWith(STEP))
+        .map(e -> new Faults.Target(e.getKey(), e.getValue() - 1))
+        .findFirst()
+        .orElseThrow();
+  }
+
+  private static boolean isRequest(String place) {
+    return place.equals(Faults.NATIVE_MEMORY) || place.equals(Faults.ONEDNN);
   }
 
   /** Each request for native memory and of oneDNN; elsewhere the first and the last time. */
-  private static Set<Faults.Target> targets(Map<String, Integer> visits) {
+  private Set<Faults.Target> targets(Map<String, Integer> visits) {
     Set<Faults.Target> targets = new LinkedHashSet<>();
     visits.forEach(
         (place, count) -> {
-          boolean each = place.equals("native memory") || place.equals("oneDNN");
-          for (int visit = 0; visit < count; visit++) {
-            if (each || visit == 0 || visit == count - 1) {
-              targets.add(new Faults.Target(place, visit));
+          if (places.matcher(place).lookingAt()
+              && (isRequest(place) || Math.floorMod(place.hashCode(), parts) == part)) {
+            for (int visit = 0; visit < count; visit++) {
+              if (isRequest(place) || visit == 0 || visit == count - 1) {
+                targets.add(new Faults.Target(place, visit));
+              }
             }
           }
         });
-    System.out.println("targets: " + targets.size());
-    System.out.println(
-        "native: " + visits.get("native memory") + " onednn " + visits.get("oneDNN"));
     return targets;
   }
 
-  private void attempt(Faults.Target target) throws Exception {
+  private interface Attempt {
+    void run() throws Exception;
+  }
+
+  private void attempt(Faults.Target target, Attempt attempt) throws Exception {
     try {
-      training.train(target, target.place().equals("oneDNN") ? "oneDNN" : "memory");
+      attempt.run();
       failures++;
     } catch (AssertionError e) {
       System.out.println("problem: %s: %s".formatted(target, e.getMessage()));
-      if (Boolean.getBoolean("trace")) {
-        e.printStackTrace(System.out);
-      }
       if (++problems == MOST_PROBLEMS) {
         throw e;
       }

@@ -21,6 +21,12 @@ public final class Faults {
    */
   private static final int[] STATUSES = {1, 3, 5};
 
+  /** The place where native memory is asked for. */
+  static final String NATIVE_MEMORY = "native memory";
+
+  /** The place where oneDNN is called. */
+  static final String ONEDNN = "oneDNN";
+
   /** A place and the how-manieth time there. */
   record Target(String place, int visit) {
     @Override
@@ -134,7 +140,7 @@ public final class Faults {
 
     @Override
     public MemorySegment allocate(long byteSize, long byteAlignment) {
-      if (fails("native memory")) {
+      if (fails(NATIVE_MEMORY)) {
         throw new OutOfMemoryError("Unable to allocate " + byteSize + " bytes");
       }
       MemorySegment memory = arena.allocate(byteSize, byteAlignment);
@@ -159,7 +165,7 @@ public final class Faults {
       alive(function, "_destroy").decrementAndGet();
       return status; // oneDNN's own destructors do not fail, and nobody could help it
     }
-    if (fails("oneDNN")) {
+    if (fails(ONEDNN)) {
       return STATUSES[Math.floorMod(function.hashCode(), STATUSES.length)];
     }
     String made =

@@ -66,66 +66,72 @@ final class TrainingUnderFaults {
     }
   }
 
-  /** Goes on without a fault from a copy of an interrupted run. */
-  void resumeWithoutFaults(Path interrupted) throws IOException {
-    Path out = copy(interrupted);
+  /** Leaves the folder of an interrupted run behind, which the resuming methods copy. */
+  void interrupt(Faults.Target target) throws IOException {
+    Path out = folder.resolve("interrupted");
+    Faults.arm(target);
+    Outcome outcome = train("--out", out.toString());
+    require(outcome.code() == 1 && Files.exists(out), "was not interrupted: %s", outcome);
+  }
+
+  /** Goes on without a fault. */
+  void resumeWithoutFaults() throws IOException {
+    Path out = copyOfInterrupted();
     Faults.arm(null);
     Outcome outcome = train("--resume", out.toString());
     require(outcome.code() == 0 && isExpected(out), "without a fault: %s", outcome);
   }
 
   /** Trains with one fault; what must hold is checked. */
-  Path train(Faults.Target target, String sentence) throws IOException {
+  void train(Faults.Target target) throws IOException {
     Path out = folder.resolve("run");
     delete(out);
     Faults.arm(target);
-    check(target, train("--out", out.toString()), out, sentence);
-    return out;
+    check(target, train("--out", out.toString()), out);
   }
 
-  /** Goes on from a copy of an interrupted run, with one fault. */
-  void resume(Path interrupted, Faults.Target target, String sentence) throws IOException {
-    Path out = copy(interrupted);
+  /** Goes on from the interrupted run with one fault; what must hold is checked. */
+  void resume(Faults.Target target) throws IOException {
+    Path out = copyOfInterrupted();
     Faults.arm(target);
-    check(target, train("--resume", out.toString()), out, sentence);
+    check(target, train("--resume", out.toString()), out);
   }
 
-  private void check(Faults.Target target, Outcome outcome, Path out, String sentence)
-      throws IOException {
+  private void check(Faults.Target target, Outcome outcome, Path out) throws IOException {
     String failed = Faults.failed();
     List<String> left = Faults.left();
-    require(left.isEmpty(), "%s: left open: %s; %s", target, left, outcome);
-    require(noThreads(), "%s: a thread is left", target);
+    require(left.isEmpty(), "left open: %s; %s", left, outcome);
+    require(noThreads(), "a thread is left");
     List<Path> files = openFiles();
     files.removeAll(openBefore);
-    require(files.isEmpty(), "%s: files are open: %s", target, files);
+    require(files.isEmpty(), "files are open: %s", files);
     Faults.arm(null);
+    boolean ofDnn = target.place().equals(Faults.ONEDNN);
     if (outcome.code() == 0) {
-      require(isExpected(out), "%s: succeeded with another result", target);
+      boolean replaced = ofDnn && outcome.lines().size() == 1 && mentions(outcome, "pure Java");
+      // Java's loops round differently.
+      require(replaced || isExpected(out), "succeeded with another result: %s", outcome);
       require(
-          failed == null || AHEAD.contains(failed) || mentions(outcome, sentence),
-          "%s: failed on thread %s, and nobody was told",
-          target,
+          replaced || failed == null || AHEAD.contains(failed) || mentions(outcome, "memory"),
+          "failed on thread %s, and nobody was told",
           failed);
       return;
     }
-    require(failed != null, "%s: failed on its own: %s", target, outcome);
+    require(failed != null, "failed on its own: %s", outcome);
     require(
         outcome.code() == 1
             && outcome.lines().size() <= 2
             && outcome.lines().getLast().startsWith("rais")
-            && outcome.lines().getLast().contains(sentence),
-        "%s: %s",
-        target,
+            && outcome.lines().getLast().contains(ofDnn ? "oneDNN failed" : "memory is used up"),
+        "not one clear sentence: %s",
         outcome);
     if (Files.exists(out.resolve("summary.json"))) {
-      require(isExpected(out), "%s: finished with another result", target);
+      require(isExpected(out), "finished with another result");
     } else if (Files.exists(out)) {
       Outcome resumed = train("--resume", out.toString());
       require(
           resumed.code() == 0 && resumed.lines().isEmpty() && isExpected(out),
-          "%s: does not go on: %s",
-          target,
+          "does not go on: %s",
           resumed);
     }
   }
@@ -204,7 +210,8 @@ final class TrainingUnderFaults {
     return files;
   }
 
-  private Path copy(Path interrupted) throws IOException {
+  private Path copyOfInterrupted() throws IOException {
+    Path interrupted = folder.resolve("interrupted");
     Path out = folder.resolve("resumed");
     delete(out);
     try (Stream<Path> all = Files.walk(interrupted)) {
@@ -215,7 +222,7 @@ final class TrainingUnderFaults {
     return out;
   }
 
-  static void delete(Path folder) throws IOException {
+  private static void delete(Path folder) throws IOException {
     if (Files.exists(folder)) {
       try (Stream<Path> all = Files.walk(folder)) {
         all.sorted(Comparator.reverseOrder()).forEach(TrainingUnderFaults::deleteFile);
