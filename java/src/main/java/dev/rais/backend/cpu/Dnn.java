@@ -382,6 +382,15 @@ final class Dnn {
     }
   }
 
+  /** Ends an object; makes none, so that it works where memory is used up. */
+  void destroy(String function, MemorySegment handle) {
+    try {
+      check(function, (int) functions.get(function).invokeExact(handle));
+    } catch (Throwable e) {
+      throw rethrow(e);
+    }
+  }
+
   /** Calls a function whose first parameter receives a new handle. */
   MemorySegment create(String name, Object... arguments) {
     try (Arena arena = Arena.ofConfined()) {
@@ -409,7 +418,7 @@ final class Dnn {
       call("dnnl_primitive_attr_set_scratchpad_mode", attributes, SCRATCHPAD_USER);
       call("dnnl_primitive_attr_set_deterministic", attributes, 1);
     } catch (Throwable e) {
-      call("dnnl_primitive_attr_destroy", attributes);
+      destroy("dnnl_primitive_attr_destroy", attributes);
       throw e;
     }
     return attributes;

@@ -44,9 +44,9 @@ final class DnnDescriptors implements AutoCloseable {
   }
 
   private void destroy(String function, List<MemorySegment> handles) {
-    for (MemorySegment handle : handles) {
-      if (handle.address() != 0) {
-        dnn.call(function, handle);
+    for (int i = 0; i < handles.size(); i++) {
+      if (handles.get(i).address() != 0) {
+        dnn.destroy(function, handles.get(i));
       }
     }
   }

@@ -191,19 +191,20 @@ final class DnnPrimitive implements AutoCloseable {
   /** Gives back what there is; where the constructor failed, that is not everything. */
   private void release() {
     Dnn dnn = runtime.dnn();
-    for (Operand operand : operands) {
+    for (int i = 0; i < operands.size(); i++) {
+      Operand operand = operands.get(i);
       if (operand.memory != null) {
-        dnn.call("dnnl_memory_destroy", operand.memory);
+        dnn.destroy("dnnl_memory_destroy", operand.memory);
       }
       if (operand.reorder != null) {
         operand.reorder.close();
       }
     }
     if (scratchpad != null) {
-      dnn.call("dnnl_memory_destroy", scratchpad);
+      dnn.destroy("dnnl_memory_destroy", scratchpad);
     }
     if (primitive != null) {
-      dnn.call("dnnl_primitive_destroy", primitive);
+      dnn.destroy("dnnl_primitive_destroy", primitive);
     }
     arena.close();
   }

@@ -2,8 +2,7 @@ package dev.rais.backend.cpu;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.util.Collections;
-import java.util.IdentityHashMap;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 
@@ -20,7 +19,7 @@ final class DnnRuntime implements AutoCloseable {
   private final MemorySegment attributes;
   private final SharedMemory scratchpad = new SharedMemory();
   private final SharedMemory staging = new SharedMemory();
-  private final Set<DnnPrimitive> live = Collections.newSetFromMap(new IdentityHashMap<>());
+  private final List<DnnPrimitive> live = new ArrayList<>();
   private volatile Thread user;
   private boolean closed;
 
@@ -141,7 +140,11 @@ final class DnnRuntime implements AutoCloseable {
 
   /** Closes all primitives but these. */
   void closeAllBut(Set<DnnPrimitive> kept) {
-    List.copyOf(live).stream().filter(p -> !kept.contains(p)).forEach(DnnPrimitive::close);
+    for (int i = live.size() - 1; i >= 0; i = Math.min(i, live.size()) - 1) {
+      if (!kept.contains(live.get(i))) {
+        live.get(i).close(); // and those that it has made for itself
+      }
+    }
   }
 
   @Override
@@ -161,7 +164,7 @@ final class DnnRuntime implements AutoCloseable {
   /** Where the constructor failed, not everything is there. */
   private void destroy(String function, MemorySegment handle) {
     if (handle != null) {
-      dnn.call(function, handle);
+      dnn.destroy(function, handle);
     }
   }
 }

@@ -148,8 +148,11 @@ final class OneDnnBackend extends JavaBackend {
   @Override
   public void close() {
     if (isOpen()) {
-      runtime.close();
-      super.close();
+      try {
+        runtime.close();
+      } finally {
+        super.close();
+      }
     }
   }
 }
