@@ -70,24 +70,32 @@ final class FaultProbe {
   }
 
   private static boolean isRequest(String place) {
-    return place.equals(Faults.NATIVE_MEMORY) || place.equals(Faults.ONEDNN);
+    return place.equals(Faults.NATIVE_MEMORY) || place.startsWith(Faults.ONEDNN);
   }
 
-  /** Each request for native memory and of oneDNN; elsewhere the first and the last time. */
+  /**
+   * Each request for native memory and each object of oneDNN; a part of the runs of its primitives,
+   * and of the other places, these the first and the last time.
+   */
   private Set<Faults.Target> targets(Map<String, Integer> visits) {
     Set<Faults.Target> targets = new LinkedHashSet<>();
     visits.forEach(
         (place, count) -> {
-          if (places.matcher(place).lookingAt()
-              && (isRequest(place) || Math.floorMod(place.hashCode(), parts) == part)) {
-            for (int visit = 0; visit < count; visit++) {
-              if (isRequest(place) || visit == 0 || visit == count - 1) {
-                targets.add(new Faults.Target(place, visit));
-              }
+          for (int visit = 0; visit < count; visit++) {
+            if (places.matcher(place).lookingAt() && isTried(place, visit, count)) {
+              targets.add(new Faults.Target(place, visit));
             }
           }
         });
     return targets;
+  }
+
+  private boolean isTried(String place, int visit, int count) {
+    if (place.equals(Faults.ONEDNN_RUNS)) {
+      return visit % parts == part;
+    }
+    boolean ofPart = Math.floorMod(place.hashCode(), parts) == part;
+    return isRequest(place) || ofPart && (visit == 0 || visit == count - 1);
   }
 
   private interface Attempt {

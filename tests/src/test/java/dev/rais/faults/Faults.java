@@ -24,8 +24,11 @@ public final class Faults {
   /** The place where native memory is asked for. */
   static final String NATIVE_MEMORY = "native memory";
 
-  /** The place where oneDNN is called. */
+  /** The place where oneDNN is asked to make something. */
   static final String ONEDNN = "oneDNN";
+
+  /** The place where oneDNN's primitives are run, which is by far more often. */
+  static final String ONEDNN_RUNS = "oneDNN runs";
 
   /** A place and the how-manieth time there. */
   record Target(String place, int visit) {
@@ -165,7 +168,8 @@ public final class Faults {
       alive(function, "_destroy").decrementAndGet();
       return status; // oneDNN's own destructors do not fail, and nobody could help it
     }
-    if (fails(ONEDNN)) {
+    boolean runs = function.endsWith("_execute") || function.endsWith("_set_data_handle");
+    if (fails(runs ? ONEDNN_RUNS : ONEDNN)) {
       return STATUSES[Math.floorMod(function.hashCode(), STATUSES.length)];
     }
     String made =

@@ -19,9 +19,9 @@ import org.junit.jupiter.api.io.TempDir;
  * end. The process lives through hundreds of such failures; it is one of its own, as a library is
  * loaded by one class loader only.
  *
- * <p>A build tries every request for native memory and every call of oneDNN, and every tenth place
- * that makes an object, which ones being drawn by lot; {@code -Drais.faults=1/0} tries all places,
- * {@code -Drais.faults=10/3} those of lot 3.
+ * <p>A build tries every request for native memory and every object of oneDNN, and of the runs of
+ * its primitives and the places that make Java objects a tenth, drawn by lot; {@code
+ * -Drais.faults=1/0} tries all places, {@code -Drais.faults=10/3} those of lot 3.
  */
 class FaultsTest {
   private static final String PROPERTY = "rais.faults";
