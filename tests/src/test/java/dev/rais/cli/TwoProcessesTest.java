@@ -109,7 +109,8 @@ class TwoProcessesTest {
       return 0;
     }
     try (var files = Files.list(checkpoints)) {
-      return (int) files.filter(f -> f.toString().endsWith("0.safetensors")).count();
+      return (int)
+          files.filter(f -> f.getFileName().toString().matches("\\d+\\.safetensors")).count();
     }
   }
 }
