@@ -32,8 +32,10 @@ class TwoProcessesTest {
       "10",
       "--epochs",
       "1000000",
+      "--keep-checkpoints",
+      "1000000",
       "--checkpoint-every",
-      "1",
+      "20",
       "--out",
       out.toString()
     };
