@@ -50,31 +50,52 @@ public final class Main implements Callable<Integer> {
 
   /** Runs the command; returns its exit code. */
   static int run(Console console, String... args) {
-    CommandLine line = commandLine(console);
     int code;
     try {
-      code = line.execute(args);
-    } catch (OutOfMemoryError e) {
-      console
-          .err()
-          .println(
-              "rais: memory is used up (%s); give the JVM more, for example with RAIS_JAVA_OPTS=-Xmx8g"
-                  .formatted(e.getMessage()));
-      code = CommandException.FAILED;
-    } catch (Error e) {
-      // Broken classes or natives: still a sentence first, like every other failure.
-      if (List.of(args).contains(CommonOptions.VERBOSE)) {
-        e.printStackTrace(console.err());
-      }
-      console
-          .err()
-          .println(
-              "rais: unexpected failure: " + oneLine(e.toString()) + "; --verbose shows where");
-      code = CommandException.FAILED;
+      code = commandLine(console).execute(args);
+    } catch (Throwable e) {
+      code = reportUnknown(console, e, List.of(args).contains(CommonOptions.VERBOSE));
     }
     console.out().flush();
     console.err().flush();
     return code;
+  }
+
+  /** Memory used up, broken classes or natives: a sentence, like every other failure. */
+  private static int reportUnknown(Console console, Throwable e, boolean trace) {
+    if (trace) {
+      e.printStackTrace(console.err());
+    }
+    console
+        .err()
+        .println(
+            "rais: "
+                + outOfMemory(e)
+                    .orElseGet(
+                        () ->
+                            "unexpected failure: "
+                                + oneLine(e.toString())
+                                + "; --verbose shows where"));
+    return CommandException.FAILED;
+  }
+
+  /** What to say if memory was used up, wherever that was noticed. */
+  private static Optional<String> outOfMemory(Throwable e) {
+    for (Throwable cause = e; cause != null; cause = cause.getCause()) {
+      if (cause instanceof OutOfMemoryError) {
+        String message = String.valueOf(cause.getMessage());
+        // The heap has a limit that can be raised; other memory is the machine's.
+        boolean heap = message.contains("heap") || message.contains("GC overhead");
+        return Optional.of(
+            "memory is used up (%s); %s"
+                .formatted(
+                    message,
+                    heap
+                        ? "give the JVM more, for example with RAIS_JAVA_OPTS=-Xmx8g"
+                        : "choose a smaller --batch-size or --model, or end other programs"));
+      }
+    }
+    return Optional.empty();
   }
 
   /** The command with its subcommands, ready to parse. */
@@ -172,7 +193,10 @@ public final class Main implements Callable<Integer> {
             || e instanceof DivergedException
             || e instanceof IllegalArgumentException
             || e instanceof IllegalStateException;
-    if (!known || message == null || message.isBlank()) {
+    Optional<String> outOfMemory = outOfMemory(e);
+    if (outOfMemory.isPresent()) {
+      message = outOfMemory.get();
+    } else if (!known || message == null || message.isBlank()) {
       message =
           "unexpected failure: %s; %s --verbose shows where"
               .formatted(e, command.getCommandSpec().qualifiedName());

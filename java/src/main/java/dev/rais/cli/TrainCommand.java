@@ -503,6 +503,16 @@ final class TrainCommand implements Callable<Integer> {
                       Texts.count(summary.cautiousIterations()),
                       Texts.count(summary.iterations()))));
     }
+    if (summary.gainBoundHits() + summary.flooredExamples() > 0) {
+      rows.add(
+          List.of(
+              "bounds used",
+              "gain ratio %s times (%s of the progress), weights %s times"
+                  .formatted(
+                      Texts.count(summary.gainBoundHits()),
+                      Texts.percent(summary.boundShare()),
+                      Texts.count(summary.flooredExamples()))));
+    }
     if (output.out != null) {
       rows.add(List.of("saved in", output.out.toString()));
     }

@@ -3,7 +3,6 @@ package dev.rais.data;
 import java.io.BufferedInputStream;
 import java.io.IOException;
 import java.io.InputStream;
-import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -66,6 +65,9 @@ record CifarLayout(
 
   /** Five times a published file: what is more is not CIFAR. */
   private static final int MAX_FILE_BYTES = 1 << 28;
+
+  /** Nearly three times a published archive. */
+  private static final long MAX_UNPACKED_BYTES = 512L << 20;
 
   @Override
   public List<String> needed() {
@@ -138,14 +140,14 @@ record CifarLayout(
             new GZIPInputStream(Files.newInputStream(packed), 1 << 16), 1 << 16)) {
       TarReader.read(
           in,
+          MAX_UNPACKED_BYTES,
           (path, numBytes, contents) -> {
             String file = path.substring(path.lastIndexOf('/') + 1);
-            if (wanted.contains(file)) {
-              files.put(file, contents(packed + ": " + file, contents));
+            if (wanted.contains(file)
+                && files.put(file, contents(packed + ": " + file, contents)) != null) {
+              throw new IOException("it holds " + file + " twice");
             }
           });
-      // To the end, so that the checksum of the whole is compared.
-      in.transferTo(OutputStream.nullOutputStream());
     }
   }
 

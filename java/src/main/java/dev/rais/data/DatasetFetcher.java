@@ -55,7 +55,7 @@ public final class DatasetFetcher {
     try (HttpClient client =
         HttpClient.newBuilder()
             .version(HttpClient.Version.HTTP_1_1)
-            .followRedirects(HttpClient.Redirect.NORMAL)
+            .followRedirects(redirects(base))
             .connectTimeout(options.patience())
             .build()) {
       long finished = 0;
@@ -76,6 +76,13 @@ public final class DatasetFetcher {
       throw new DataException(
           "the download was interrupted; run the same command again to resume it", e);
     }
+  }
+
+  /** From https only to https; a server on this machine has no reason to send anyone elsewhere. */
+  private static HttpClient.Redirect redirects(URI base) {
+    return "https".equalsIgnoreCase(base.getScheme())
+        ? HttpClient.Redirect.NORMAL
+        : HttpClient.Redirect.NEVER;
   }
 
   /** The address of {@code name} below {@code base}, whether or not that ends with a slash. */

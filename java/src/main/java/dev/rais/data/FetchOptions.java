@@ -3,6 +3,7 @@ package dev.rais.data;
 import java.net.URI;
 import java.time.Duration;
 import java.util.Optional;
+import java.util.Set;
 
 /**
  * How a download behaves.
@@ -15,9 +16,10 @@ import java.util.Optional;
  */
 public record FetchOptions(
     Optional<URI> mirror, int attempts, Duration firstPause, Duration patience) {
+  private static final Set<String> LOOPBACK = Set.of("localhost", "127.0.0.1", "[::1]");
 
   /**
-   * @throws DataException if a value makes no sense or the mirror is no http or https address
+   * @throws DataException if a value makes no sense or the mirror is no https address
    */
   public FetchOptions {
     if (attempts < 1 || firstPause.isNegative() || !patience.isPositive()) {
@@ -25,7 +27,7 @@ public record FetchOptions(
           "a download needs at least 1 attempt, a pause of 0 or more and a patience above 0, not %d, %s and %s"
               .formatted(attempts, firstPause, patience));
     }
-    mirror.ifPresent(FetchOptions::requireWeb);
+    mirror.ifPresent(FetchOptions::requireSafe);
   }
 
   /** The official address, 4 attempts with pauses of 1, 2 and 4 seconds, 30 seconds of patience. */
@@ -38,14 +40,17 @@ public record FetchOptions(
     return new FetchOptions(Optional.of(address), attempts, firstPause, patience);
   }
 
-  private static void requireWeb(URI address) {
-    boolean web =
-        "http".equalsIgnoreCase(address.getScheme())
-            || "https".equalsIgnoreCase(address.getScheme());
-    if (!web || address.getHost() == null) {
+  private static void requireSafe(URI address) {
+    if (address.getHost() == null || !isSafe(address)) {
       throw new DataException(
-          "the mirror \"%s\" is no web address; it must start with https:// or http:// and a host"
+          "the mirror \"%s\" is no address to download from; it must start with https:// and a host (http:// only on this machine)"
               .formatted(address));
     }
+  }
+
+  /** Nobody on the way can see or change what comes: https, or a server on this very machine. */
+  static boolean isSafe(URI address) {
+    return "https".equalsIgnoreCase(address.getScheme())
+        || "http".equalsIgnoreCase(address.getScheme()) && LOOPBACK.contains(address.getHost());
   }
 }

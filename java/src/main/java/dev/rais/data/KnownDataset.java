@@ -54,8 +54,14 @@ record KnownDataset(
     }
   }
 
-  /** Files below one address, which ends with a slash. */
+  /** Files below one https address, which ends with a slash. */
   record Download(URI base, List<RemoteFile> files) {
+    Download {
+      if (!FetchOptions.isSafe(base)) {
+        throw new IllegalArgumentException(base + " is no https address");
+      }
+    }
+
     long numBytes() {
       return files.stream().mapToLong(RemoteFile::numBytes).sum();
     }
@@ -93,11 +99,12 @@ record KnownDataset(
   }
 
   static KnownDataset fashionMnist() {
-    // The README of Fashion-MNIST links to plain http, and that host speaks nothing else. The
-    // pinned checksums make up for it: nobody on the way can change what is accepted.
+    // The publisher's repository has the same files as the plain http address that its README
+    // names.
     Download download =
         new Download(
-            URI.create("http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"),
+            URI.create(
+                "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/"),
             List.of(
                 new RemoteFile(
                     "train-images-idx3-ubyte.gz",
@@ -193,8 +200,8 @@ record KnownDataset(
   }
 
   static KnownDataset svhn() {
-    // The publisher's page gives neither https nor checksums; these are those of torchvision, the
-    // lengths those of TensorFlow Datasets' url_checksums.
+    // The publisher's page gives no checksums; these are those of torchvision, the lengths those of
+    // TensorFlow Datasets' url_checksums.
     String source = "torchvision/datasets/svhn.py";
     return new KnownDataset(
         "svhn",
@@ -204,7 +211,7 @@ record KnownDataset(
         new SvhnLayout(),
         Optional.of(
             new Download(
-                URI.create("http://ufldl.stanford.edu/housenumbers/"),
+                URI.create("https://ufldl.stanford.edu/housenumbers/"),
                 List.of(
                     new RemoteFile(
                         SvhnLayout.TRAIN,

@@ -1,12 +1,16 @@
 package dev.rais.data;
 
+import java.io.EOFException;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
+import java.util.List;
 
 /**
  * Goes through the regular files of a tar archive (POSIX ustar), in order. Nothing is unpacked to
- * the disk, so names in it can do no harm.
+ * the disk and no link is followed, so names in it can do no harm; an archive whose names would
+ * lead out of its folder is refused all the same, as nobody honest makes one.
  */
 final class TarReader {
   private static final int BLOCK = 512;
@@ -23,9 +27,27 @@ final class TarReader {
   private TarReader() {}
 
   /**
-   * @throws IOException if the archive is cut off or no tar archive
+   * @param most bytes that are read of the archive
+   * @throws IOException if the archive is cut off, longer than that, or no tar archive, or a name
+   *     in it leads out of its folder
    */
-  static void read(InputStream in, Visitor visitor) throws IOException {
+  static void read(InputStream archive, long most, Visitor visitor) throws IOException {
+    InputStream in = new Limited(archive, most);
+    try {
+      readFiles(in, visitor);
+      // To the end, so that a checksum of the whole is compared.
+      in.transferTo(OutputStream.nullOutputStream());
+    } catch (EOFException e) {
+      if (archive.read() < 0) {
+        throw new IOException("it ends within a file", e);
+      }
+    }
+    if (archive.read() >= 0) {
+      throw new IOException("it unpacks to more than %,d bytes".formatted(most));
+    }
+  }
+
+  private static void readFiles(InputStream in, Visitor visitor) throws IOException {
     while (true) {
       byte[] header = in.readNBytes(BLOCK);
       if (header.length == 0 || isZero(header)) {
@@ -34,14 +56,27 @@ final class TarReader {
       if (header.length < BLOCK) {
         throw new IOException("the archive ends within a file's header");
       }
+      String name = text(header, 0, NAME_BYTES);
+      requireWithin(name);
       long numBytes = size(header);
       Limited contents = new Limited(in, numBytes);
       // Old archives mark a regular file with a zero byte.
       if (header[TYPE_AT] == '0' || header[TYPE_AT] == 0) {
-        visitor.file(text(header, 0, NAME_BYTES), numBytes, contents);
+        visitor.file(name, numBytes, contents);
       }
       contents.skipRest();
       in.skipNBytes((BLOCK - numBytes % BLOCK) % BLOCK);
+    }
+  }
+
+  private static void requireWithin(String name) throws IOException {
+    boolean leads =
+        name.startsWith("/")
+            || name.indexOf('\\') >= 0
+            || name.indexOf(':') >= 0
+            || List.of(name.split("/")).contains("..");
+    if (leads) {
+      throw new IOException("it holds \"" + name + "\", a name that leads out of it");
     }
   }
 

@@ -230,6 +230,9 @@ public final class DeviceRais implements AutoCloseable {
     try {
       return training.get();
     } catch (ExecutionException e) {
+      if (e.getCause() instanceof Error error) {
+        throw error; // above all, no memory
+      }
       throw new IllegalStateException("training the uncertainty set failed", e.getCause());
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();

@@ -63,10 +63,15 @@ public final class NaiveSampler extends AbstractSampler {
     this.seed = seed;
     uniform = new UniformDraws(population, seed);
     gain = new GainEstimator(gainMax);
-    history = new ExampleHistory(n);
-    distribution = new Distribution(population);
     independent = new IndependentDraws(seed);
-    round = Round.none(distribution);
+    history = new ExampleHistory(n);
+    try {
+      distribution = new Distribution(population);
+      round = Round.none(distribution);
+    } catch (Throwable e) {
+      close();
+      throw e;
+    }
   }
 
   @Override
@@ -225,7 +230,9 @@ public final class NaiveSampler extends AbstractSampler {
 
   @Override
   public void close() {
-    distribution.close();
+    if (distribution != null) { // null where the constructor fails
+      distribution.close();
+    }
     history.close();
   }
 }

@@ -47,9 +47,14 @@ public final class OracleSampler extends AbstractSampler {
     this.period = period;
     this.seed = seed;
     gain = new GainEstimator(gainMax);
-    distribution = new Distribution(population);
     independent = new IndependentDraws(seed);
-    round = Round.none(distribution);
+    distribution = new Distribution(population);
+    try {
+      round = Round.none(distribution);
+    } catch (Throwable e) {
+      close();
+      throw e;
+    }
   }
 
   /** Whether {@link #setNorms} is to be called before the next {@link #draw}. */

@@ -169,6 +169,9 @@ final class Preparation {
     try {
       return result.get();
     } catch (ExecutionException e) {
+      if (e.getCause() instanceof Error error) {
+        throw error; // above all, no memory
+      }
       throw new IllegalStateException("training the uncertainty set failed", e.getCause());
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();

@@ -102,13 +102,18 @@ public final class RaisSampler extends AbstractSampler {
     caution = new Caution(options.caution());
     ring = new RecordRing(capacity(options, n));
     means = new ClassMeans(labels, classes);
-    history = new ExampleHistory(n);
-    distribution = new Distribution(population);
-    spare = options.draw() == DrawMode.ROUNDS ? new Distribution(population) : null;
-    round = Round.none(distribution);
     trainer =
         Executors.newSingleThreadExecutor(
             Thread.ofPlatform().daemon().name("rais-uncertainty-set").factory());
+    history = new ExampleHistory(n);
+    try {
+      distribution = new Distribution(population);
+      spare = options.draw() == DrawMode.ROUNDS ? new Distribution(population) : null;
+      round = Round.none(distribution);
+    } catch (Throwable e) {
+      close();
+      throw e;
+    }
   }
 
   /** |D|. */
@@ -548,7 +553,10 @@ public final class RaisSampler extends AbstractSampler {
   @Override
   public synchronized void close() {
     trainer.close();
-    distribution.close();
+    // Where the constructor fails, not everything is there.
+    if (distribution != null) {
+      distribution.close();
+    }
     if (spare != null) {
       spare.close();
     }

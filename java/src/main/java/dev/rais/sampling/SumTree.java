@@ -142,9 +142,14 @@ public final class SumTree implements AutoCloseable {
           "a sum tree of %d leaves cannot grow to %d".formatted(size, newSize));
     }
     SumTree grown = new SumTree(newSize);
-    MemorySegment.copy(leaves, 0, grown.leaves, 0, size * Float.BYTES);
-    grown.rebuild();
-    return grown;
+    try {
+      MemorySegment.copy(leaves, 0, grown.leaves, 0, size * Float.BYTES);
+      grown.rebuild();
+      return grown;
+    } catch (Throwable e) {
+      grown.close();
+      throw e;
+    }
   }
 
   /** Number of leaves. */

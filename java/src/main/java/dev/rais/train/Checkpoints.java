@@ -180,6 +180,9 @@ public final class Checkpoints implements AutoCloseable {
       } catch (InterruptedException e) {
         interrupted = true; // the file is nearly there
       } catch (ExecutionException e) {
+        if (e.getCause() instanceof Error error) {
+          throw error; // above all, no memory
+        }
         throw new IllegalStateException("writing a checkpoint failed", e.getCause());
       }
     }

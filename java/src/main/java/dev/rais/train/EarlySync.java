@@ -47,6 +47,9 @@ final class EarlySync implements AutoCloseable {
       if (e.getCause() instanceof UncheckedIOException failure) {
         throw failure.getCause();
       }
+      if (e.getCause() instanceof Error error) {
+        throw error; // above all, no memory
+      }
       throw e;
     }
   }

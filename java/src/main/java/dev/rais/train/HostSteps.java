@@ -251,9 +251,11 @@ final class HostSteps implements Steps {
     if (scorer != null) {
       scorer.close();
     }
-    for (Buffer buffer :
-        new Buffer[] {labels, weights, losses, norms, correctness, hiddenSquaredNorms}) {
-      buffer.close();
-    }
+    labels.close();
+    weights.close();
+    losses.close();
+    norms.close();
+    correctness.close();
+    hiddenSquaredNorms.close();
   }
 }

@@ -113,6 +113,9 @@ final class InputPipeline implements AutoCloseable {
       Thread.currentThread().interrupt();
       throw new IllegalStateException("interrupted while the next minibatch was made", e);
     } catch (ExecutionException e) {
+      if (e.getCause() instanceof Error error) {
+        throw error; // above all, no memory
+      }
       throw new IllegalStateException("the next minibatch could not be made", e.getCause());
     } finally {
       pending = null;

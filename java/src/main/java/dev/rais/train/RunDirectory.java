@@ -117,10 +117,10 @@ public final class RunDirectory implements AutoCloseable {
       }
       run.write(CONFIG, run.json.document(config));
       return run;
-    } catch (RuntimeException e) {
+    } catch (Throwable e) {
       try {
         run.close();
-      } catch (RuntimeException second) {
+      } catch (Throwable second) {
         e.addSuppressed(second);
       }
       throw e;
@@ -165,7 +165,7 @@ public final class RunDirectory implements AutoCloseable {
       run.close();
       throw new RunFileException(
           "cannot go on in %s: %s".formatted(directory, WholeFile.reason(e, directory)), e);
-    } catch (RuntimeException e) {
+    } catch (Throwable e) {
       run.close();
       throw e;
     }

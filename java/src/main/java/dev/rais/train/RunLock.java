@@ -11,6 +11,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
+import java.util.concurrent.ThreadLocalRandom;
 
 /**
  * Keeps two processes from writing to one run directory: a lock on a file there that names its
@@ -20,6 +21,9 @@ final class RunLock implements AutoCloseable {
   static final String FILE = "run.lock";
 
   private static final int MOST_BYTES = 200;
+
+  /** Spaces at the file's end, by whose number it is told from another process's. */
+  private static final int MOST_PADDING = 1 << 16;
 
   private final Path file;
   private final FileChannel channel;
@@ -40,8 +44,10 @@ final class RunLock implements AutoCloseable {
       FileChannel channel =
           FileChannel.open(
               file, StandardOpenOption.CREATE, StandardOpenOption.READ, StandardOpenOption.WRITE);
+      boolean mine = false;
       try {
-        if (tryLock(channel) == null) {
+        mine = tryLock(channel) != null;
+        if (!mine) {
           throw new RunFileException("%s is in use by %s".formatted(directory, owner(channel)));
         }
         String me =
@@ -49,14 +55,25 @@ final class RunLock implements AutoCloseable {
                 .formatted(
                     ProcessHandle.current().pid(), Instant.now().truncatedTo(ChronoUnit.SECONDS));
         channel.truncate(0);
-        RunDirectory.writeAll(channel, ByteBuffer.wrap(me.getBytes(StandardCharsets.UTF_8)));
-        // The last owner may have deleted the file after it was opened here.
-        if (!Files.exists(file) || !Files.readString(file).equals(me)) {
+        String padding = " ".repeat(ThreadLocalRandom.current().nextInt(MOST_PADDING));
+        RunDirectory.writeAll(
+            channel, ByteBuffer.wrap((me + padding).getBytes(StandardCharsets.UTF_8)));
+        // The last owner may have deleted the file after it was opened here. Only its size is
+        // looked
+        // at: where a file is opened a second time, closing that gives the lock back (POSIX).
+        if (!Files.exists(file) || Files.size(file) != channel.size()) {
           throw new RunFileException("%s is in use by another process".formatted(directory));
         }
         return new RunLock(file, channel);
       } catch (IOException | RuntimeException e) {
-        channel.close();
+        channel.close(); // the file may be another's
+        throw e;
+      } catch (Error e) {
+        try (channel) {
+          if (mine) {
+            Files.deleteIfExists(file);
+          }
+        }
         throw e;
       }
     } catch (IOException e) {

@@ -18,6 +18,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.function.Supplier;
 
 /**
  * The header of a safetensors file, checked: 8 bytes of length, then JSON that names the tensors
@@ -94,7 +95,7 @@ record SafetensorsHeader(
       Map<String, String> metadata = new LinkedHashMap<>();
       Map<String, Tensor> tensors = new LinkedHashMap<>();
       try (JsonParser parser = new JsonFactory().createParser(json)) {
-        expect(parser, parser.nextToken(), JsonToken.START_OBJECT, "an object");
+        expect(parser, parser.nextToken(), JsonToken.START_OBJECT, () -> "an object");
         boolean hasMetadata = false;
         while (parser.nextToken() != JsonToken.END_OBJECT) {
           String name = parser.currentName();
@@ -125,18 +126,23 @@ record SafetensorsHeader(
     }
 
     private void readMetadata(JsonParser parser, Map<String, String> metadata) throws IOException {
-      expect(parser, parser.currentToken(), JsonToken.START_OBJECT, "an object of metadata");
+      expect(parser, parser.currentToken(), JsonToken.START_OBJECT, () -> "an object of metadata");
       while (parser.nextToken() != JsonToken.END_OBJECT) {
         String key = parser.currentName();
-        expect(parser, parser.nextToken(), JsonToken.VALUE_STRING, "a text for " + key);
+        expect(parser, parser.nextToken(), JsonToken.VALUE_STRING, () -> "a text for " + key);
         metadata.put(key, parser.getText());
         requireFew(metadata);
       }
     }
 
     private Tensor readTensor(JsonParser parser, String name) throws IOException {
-      String shown = "tensor " + ModelFile.quoted(name);
-      expect(parser, parser.currentToken(), JsonToken.START_OBJECT, "an object for " + shown);
+      // Made only for messages: a hostile header has thousands of tensors.
+      Supplier<String> shown = () -> "tensor " + ModelFile.quoted(name);
+      expect(
+          parser,
+          parser.currentToken(),
+          JsonToken.START_OBJECT,
+          () -> "an object for " + shown.get());
       String type = null;
       List<Long> dims = null;
       List<Long> offsets = null;
@@ -145,33 +151,38 @@ record SafetensorsHeader(
         parser.nextToken();
         switch (key) {
           case "dtype" -> {
-            expect(parser, parser.currentToken(), JsonToken.VALUE_STRING, "a type of " + shown);
+            expect(
+                parser,
+                parser.currentToken(),
+                JsonToken.VALUE_STRING,
+                () -> "a type of " + shown.get());
             type = parser.getText();
           }
-          case "shape" -> dims = sizes(parser, shown + ", shape", MAX_DIMS);
-          case "data_offsets" -> offsets = sizes(parser, shown + ", data_offsets", 2);
-          default -> throw damaged(shown + " has the unknown field " + ModelFile.quoted(key));
+          case "shape" -> dims = sizes(parser, () -> shown.get() + ", shape", MAX_DIMS);
+          case "data_offsets" -> offsets = sizes(parser, () -> shown.get() + ", data_offsets", 2);
+          default -> throw damaged(shown.get() + " has the unknown field " + ModelFile.quoted(key));
         }
       }
       if (type == null || dims == null || offsets == null || offsets.size() != 2) {
-        throw damaged(shown + " needs a dtype, a shape and two data_offsets");
+        throw damaged(shown.get() + " needs a dtype, a shape and two data_offsets");
       }
       ElementType elements = types.get(type);
       if (elements == null) {
         throw damaged(
             "%s has the type %s, expected %s"
-                .formatted(shown, ModelFile.quoted(type), String.join(" or ", types.keySet())));
+                .formatted(
+                    shown.get(), ModelFile.quoted(type), String.join(" or ", types.keySet())));
       }
       long begin = offsets.get(0);
       long end = offsets.get(1);
       if (begin > end || end > dataBytes) {
         throw damaged(
             "%s lies at bytes %d to %d, expected a range within the %d bytes of data"
-                .formatted(shown, begin, end, dataBytes));
+                .formatted(shown.get(), begin, end, dataBytes));
       }
       if (bytes(elements, dims) != end - begin) {
         throw damaged(
-            "%s has the shape %s but %d bytes of data".formatted(shown, dims, end - begin));
+            "%s has the shape %s but %d bytes of data".formatted(shown.get(), dims, end - begin));
       }
       return new Tensor(elements, dims, begin, end);
     }
@@ -189,11 +200,17 @@ record SafetensorsHeader(
       }
     }
 
-    private List<Long> sizes(JsonParser parser, String what, int most) throws IOException {
-      expect(parser, parser.currentToken(), JsonToken.START_ARRAY, "a list for " + what);
+    private List<Long> sizes(JsonParser parser, Supplier<String> what, int most)
+        throws IOException {
+      expect(
+          parser, parser.currentToken(), JsonToken.START_ARRAY, () -> "a list for " + what.get());
       List<Long> sizes = new ArrayList<>(most);
       while (parser.nextToken() != JsonToken.END_ARRAY) {
-        expect(parser, parser.currentToken(), JsonToken.VALUE_NUMBER_INT, "integers in " + what);
+        expect(
+            parser,
+            parser.currentToken(),
+            JsonToken.VALUE_NUMBER_INT,
+            () -> "integers in " + what.get());
         long size =
             parser.getNumberType() == JsonParser.NumberType.BIG_INTEGER
                 ? -1
@@ -201,7 +218,7 @@ record SafetensorsHeader(
         if (size < 0 || sizes.size() == most) {
           throw damaged(
               "%s: found %s, expected at most %d integers from 0 to 2^63 - 1"
-                  .formatted(what, ModelFile.quoted(parser.getText()), most));
+                  .formatted(what.get(), ModelFile.quoted(parser.getText()), most));
         }
         sizes.add(size);
       }
@@ -238,12 +255,14 @@ record SafetensorsHeader(
       }
     }
 
-    private void expect(JsonParser parser, JsonToken found, JsonToken expected, String what)
+    private void expect(
+        JsonParser parser, JsonToken found, JsonToken expected, Supplier<String> what)
         throws IOException {
       if (found != expected) {
         throw damaged(
             "found %s, expected %s"
-                .formatted(found == null ? "its end" : ModelFile.quoted(parser.getText()), what));
+                .formatted(
+                    found == null ? "its end" : ModelFile.quoted(parser.getText()), what.get()));
       }
     }
 

@@ -25,6 +25,8 @@ package dev.rais.train;
  *     for the uncertainty set
  * @param inputIdleShare share of secondsTraining in which nothing was computed for want of input
  * @param boundShare share of t̂ earned at the bound of the gain ratio
+ * @param gainBoundHits minibatches whose gain ratio was cut at that bound
+ * @param flooredExamples times that an example's value was raised so as to bound its weight
  * @param cautiousIterations minibatches drawn uniformly because importance sampling did not pay
  * @param forwardExamples examples sent forward, evaluations apart
  * @param backwardExamples examples sent backward
@@ -52,6 +54,8 @@ public record Summary(
     double samplerOverhead,
     double inputIdleShare,
     double boundShare,
+    long gainBoundHits,
+    long flooredExamples,
     long cautiousIterations,
     long forwardExamples,
     long backwardExamples,

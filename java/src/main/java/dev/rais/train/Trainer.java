@@ -487,6 +487,8 @@ public final class Trainer implements AutoCloseable {
         (double) counts.samplerNanos / trainingNanos,
         (double) inputNanos() / trainingNanos,
         last.boundShare(),
+        last.gainBoundHits(),
+        last.flooredExamples(),
         sampler.statistics().cautiousIterations(),
         counts.forwardExamples,
         counts.backwardExamples,

@@ -47,12 +47,19 @@ final class WholeFile {
     } catch (IOException e) {
       RunFileException failure =
           new RunFileException("cannot write " + file + ": " + reason(e, file), e);
-      try {
-        Files.deleteIfExists(partial);
-      } catch (IOException second) {
-        failure.addSuppressed(second);
-      }
+      discard(partial, failure);
       throw failure;
+    } catch (Throwable e) {
+      discard(partial, e);
+      throw e;
+    }
+  }
+
+  private static void discard(Path partial, Throwable why) {
+    try {
+      Files.deleteIfExists(partial);
+    } catch (IOException second) {
+      why.addSuppressed(second);
     }
   }
 

@@ -256,8 +256,6 @@ class DatasetFetcherTest {
             DataException.class,
             () -> DatasetFetcher.fetch("mnist", folder, options, (n, d, t) -> {}));
     assertTrue(e.getMessage().contains("train-images-idx3-ubyte.gz should be 9912422"));
-    assertThrows(
-        DataException.class, () -> options.withMirror(URI.create("ftp://example.org/mnist/")));
   }
 
   @Test

@@ -7,17 +7,13 @@ import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.io.OutputStream;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.FileTime;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
-import java.util.zip.GZIPOutputStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -302,30 +298,13 @@ class LayoutsTest {
 
   /** A tar archive as the publisher's: a folder's entry, then its files. */
   static void archive(Path files, Path target) throws IOException {
-    ByteArrayOutputStream tar = new ByteArrayOutputStream();
-    tar.write(header("cifar-10-batches-bin/", 0, '5'));
+    TarBytes tar = new TarBytes().add("cifar-10-batches-bin/", '5', new byte[0]);
     try (var all = Files.list(files)) {
       for (Path file : all.sorted().toList()) {
-        byte[] contents = Files.readAllBytes(file);
-        tar.write(header("cifar-10-batches-bin/" + file.getFileName(), contents.length, '0'));
-        tar.write(contents);
-        tar.write(new byte[(512 - contents.length % 512) % 512]);
+        tar.add("cifar-10-batches-bin/" + file.getFileName(), '0', Files.readAllBytes(file));
       }
     }
-    tar.write(new byte[1024]);
-    try (OutputStream out = new GZIPOutputStream(Files.newOutputStream(target))) {
-      tar.writeTo(out);
-    }
-  }
-
-  private static byte[] header(String name, int size, char type) {
-    byte[] header = new byte[512];
-    byte[] nameBytes = name.getBytes(StandardCharsets.US_ASCII);
-    System.arraycopy(nameBytes, 0, header, 0, nameBytes.length);
-    byte[] octal = "%011o".formatted(size).getBytes(StandardCharsets.US_ASCII);
-    System.arraycopy(octal, 0, header, 124, octal.length);
-    header[156] = (byte) type;
-    return header;
+    tar.writeTo(target);
   }
 
   private static Path svhn(Path directory, int images, double[] labels) throws IOException {

@@ -54,6 +54,8 @@ final class Runs {
             0,
             0,
             0,
+            0,
+            0,
             0);
     return new RunRecord(
         Path.of(config.sampler() + "-" + config.seed()),

@@ -14,11 +14,13 @@ public final class CpuBackends {
   private CpuBackends() {}
 
   /**
-   * Opens the backend: oneDNN, or pure Java where that cannot be loaded.
+   * Opens the backend: oneDNN, or pure Java where that cannot be used. Single operations that
+   * oneDNN cannot make are computed in Java as well, unless the system property demands oneDNN.
    *
    * @param threads threads to compute with, at least 1
-   * @param warn receives one sentence where the fallback takes over
-   * @throws IllegalStateException if the system property demands oneDNN and it cannot be loaded
+   * @param warn receives one sentence where the fallback takes over, now or when an operation is
+   *     made
+   * @throws IllegalStateException if the system property demands oneDNN and it cannot be used
    */
   public static Backend open(int threads, Consumer<String> warn) {
     String engine = System.getProperty(ENGINE_PROPERTY, "auto").toLowerCase(Locale.ROOT);
@@ -28,7 +30,7 @@ public final class CpuBackends {
       }
       case "auto", "onednn" -> {
         try {
-          return new OneDnnBackend(threads);
+          return OneDnnBackend.open(threads, engine.equals("auto") ? warn : null);
         } catch (DnnUnavailableException e) {
           if (engine.equals("onednn")) {
             throw new IllegalStateException("oneDNN is not available: " + e.getMessage(), e);

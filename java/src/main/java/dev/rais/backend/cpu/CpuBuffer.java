@@ -48,8 +48,13 @@ final class CpuBuffer extends Buffer {
   /** An array as it lies on the heap: for bytes that only Java reads. */
   static CpuBuffer wrap(byte[] bytes) {
     Arena life = Arena.ofShared();
-    MemorySegment memory = MemorySegment.ofArray(bytes).asReadOnly();
-    return new CpuBuffer(DType.UINT8, bytes.length, memory, life.scope(), life);
+    try {
+      MemorySegment memory = MemorySegment.ofArray(bytes).asReadOnly();
+      return new CpuBuffer(DType.UINT8, bytes.length, memory, life.scope(), life);
+    } catch (RuntimeException | OutOfMemoryError e) {
+      life.close();
+      throw e;
+    }
   }
 
   /** The memory; throws {@link IllegalStateException} after the owner was closed. */

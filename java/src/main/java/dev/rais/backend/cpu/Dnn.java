@@ -94,7 +94,6 @@ final class Dnn {
           new Function("dnnl_primitive_attr_set_scratchpad_mode", ADDRESS, JAVA_INT),
           new Function(
               "dnnl_memory_desc_create_with_tag", ADDRESS, JAVA_INT, ADDRESS, JAVA_INT, JAVA_INT),
-          new Function("dnnl_memory_desc_clone", ADDRESS, ADDRESS),
           new Function("dnnl_memory_desc_destroy", ADDRESS),
           new Function("dnnl_memory_create", ADDRESS, ADDRESS, ADDRESS, ADDRESS),
           new Function("dnnl_memory_destroy", ADDRESS),
@@ -383,6 +382,15 @@ final class Dnn {
     }
   }
 
+  /** Ends an object; makes none, so that it works where memory is used up. */
+  void destroy(String function, MemorySegment handle) {
+    try {
+      check(function, (int) functions.get(function).invokeExact(handle));
+    } catch (Throwable e) {
+      throw rethrow(e);
+    }
+  }
+
   /** Calls a function whose first parameter receives a new handle. */
   MemorySegment create(String name, Object... arguments) {
     try (Arena arena = Arena.ofConfined()) {
@@ -406,8 +414,13 @@ final class Dnn {
   /** Attributes of every primitive here: our scratchpad, and the same bits at every run. */
   MemorySegment createAttributes() {
     MemorySegment attributes = create("dnnl_primitive_attr_create");
-    call("dnnl_primitive_attr_set_scratchpad_mode", attributes, SCRATCHPAD_USER);
-    call("dnnl_primitive_attr_set_deterministic", attributes, 1);
+    try {
+      call("dnnl_primitive_attr_set_scratchpad_mode", attributes, SCRATCHPAD_USER);
+      call("dnnl_primitive_attr_set_deterministic", attributes, 1);
+    } catch (Throwable e) {
+      destroy("dnnl_primitive_attr_destroy", attributes);
+      throw e;
+    }
     return attributes;
   }
 
@@ -491,7 +504,7 @@ final class Dnn {
             case 5 -> "runtime error";
             default -> "status " + status;
           };
-      throw new IllegalStateException(name + ": " + text);
+      throw new DnnException(name + ": " + text);
     }
   }
 

@@ -17,17 +17,27 @@ final class DnnConvolution extends JavaConvolution {
   DnnConvolution(ConvolutionShape shape, DnnRuntime runtime, Workers workers) {
     super(shape, workers);
     runtime.enter();
-    Dnn dnn = runtime.dnn();
-    try (Arena arena = Arena.ofConfined()) {
+    try (Arena arena = Arena.ofConfined();
+        DnnDescriptors made = new DnnDescriptors(runtime.dnn())) {
       MemorySegment strides = Dnn.dims(arena, shape.stride(), shape.stride());
       MemorySegment dilates = Dnn.dims(arena, 0, 0);
       MemorySegment padding = Dnn.dims(arena, shape.padding(), shape.padding());
-      MemorySegment x = input(dnn);
-      MemorySegment y = output(dnn);
-      MemorySegment anyWeights = weights(dnn, Dnn.TAG_ANY);
-      MemorySegment b = shape.bias() ? bias(dnn) : MemorySegment.NULL;
+      MemorySegment x =
+          made.memory(
+              Dnn.TAG_ACDB, shape.batch(), shape.inputChannels(), shape.height(), shape.width());
+      MemorySegment y =
+          made.memory(
+              Dnn.TAG_ACDB,
+              shape.batch(),
+              shape.outputChannels(),
+              shape.outputHeight(),
+              shape.outputWidth());
+      MemorySegment w = weights(made, Dnn.TAG_ACDB);
+      MemorySegment anyWeights = weights(made, Dnn.TAG_ANY);
+      MemorySegment b =
+          shape.bias() ? made.memory(Dnn.TAG_A, shape.outputChannels()) : MemorySegment.NULL;
       MemorySegment forwardDesc =
-          dnn.create(
+          made.primitive(
               "dnnl_convolution_forward_primitive_desc_create",
               runtime.engine(),
               Dnn.FORWARD_TRAINING,
@@ -42,7 +52,7 @@ final class DnnConvolution extends JavaConvolution {
               padding,
               runtime.attributes());
       MemorySegment dataDesc =
-          dnn.create(
+          made.primitive(
               "dnnl_convolution_backward_data_primitive_desc_create",
               runtime.engine(),
               Dnn.CONVOLUTION_DIRECT,
@@ -56,7 +66,7 @@ final class DnnConvolution extends JavaConvolution {
               forwardDesc,
               runtime.attributes());
       MemorySegment weightsDesc =
-          dnn.create(
+          made.primitive(
               "dnnl_convolution_backward_weights_primitive_desc_create",
               runtime.engine(),
               Dnn.CONVOLUTION_DIRECT,
@@ -75,70 +85,44 @@ final class DnnConvolution extends JavaConvolution {
               runtime,
               dataDesc,
               List.of(
-                  new OperandSpec(Dnn.ARG_DIFF_DST, 0, output(dnn), false),
-                  new OperandSpec(
-                      Dnn.ARG_WEIGHTS, Dnn.QUERY_WEIGHTS_MD, weights(dnn, Dnn.TAG_ACDB), false),
-                  new OperandSpec(Dnn.ARG_DIFF_SRC, 0, input(dnn), true)));
+                  new OperandSpec(Dnn.ARG_DIFF_DST, 0, y, false),
+                  new OperandSpec(Dnn.ARG_WEIGHTS, Dnn.QUERY_WEIGHTS_MD, w, false),
+                  new OperandSpec(Dnn.ARG_DIFF_SRC, 0, x, true)));
       backwardWeights =
           new DnnPrimitive(
               runtime,
               weightsDesc,
               withBias(
-                  dnn,
                   Dnn.ARG_DIFF_BIAS,
-                  new OperandSpec(Dnn.ARG_SRC, 0, input(dnn), false),
-                  new OperandSpec(Dnn.ARG_DIFF_DST, 0, output(dnn), false),
-                  new OperandSpec(
-                      Dnn.ARG_DIFF_WEIGHTS,
-                      Dnn.QUERY_DIFF_WEIGHTS_MD,
-                      weights(dnn, Dnn.TAG_ACDB),
-                      true)));
+                  b,
+                  new OperandSpec(Dnn.ARG_SRC, 0, x, false),
+                  new OperandSpec(Dnn.ARG_DIFF_DST, 0, y, false),
+                  new OperandSpec(Dnn.ARG_DIFF_WEIGHTS, Dnn.QUERY_DIFF_WEIGHTS_MD, w, true)));
       forward =
           new DnnPrimitive(
               runtime,
               forwardDesc,
               withBias(
-                  dnn,
                   Dnn.ARG_BIAS,
-                  new OperandSpec(Dnn.ARG_SRC, 0, input(dnn), false),
-                  new OperandSpec(
-                      Dnn.ARG_WEIGHTS, Dnn.QUERY_WEIGHTS_MD, weights(dnn, Dnn.TAG_ACDB), false),
-                  new OperandSpec(Dnn.ARG_DST, 0, output(dnn), true)));
-      for (MemorySegment md : List.of(x, y, anyWeights, b)) {
-        if (!md.equals(MemorySegment.NULL)) {
-          dnn.call("dnnl_memory_desc_destroy", md);
-        }
-      }
+                  b,
+                  new OperandSpec(Dnn.ARG_SRC, 0, x, false),
+                  new OperandSpec(Dnn.ARG_WEIGHTS, Dnn.QUERY_WEIGHTS_MD, w, false),
+                  new OperandSpec(Dnn.ARG_DST, 0, y, true)));
     }
   }
 
   /** The operands and, where there is one, the bias or its gradient behind them. */
-  private List<OperandSpec> withBias(Dnn dnn, int argument, OperandSpec... operands) {
+  private List<OperandSpec> withBias(int argument, MemorySegment bias, OperandSpec... operands) {
     List<OperandSpec> all = new ArrayList<>(List.of(operands));
     if (shape().bias()) {
-      all.add(new OperandSpec(argument, 0, bias(dnn), argument == Dnn.ARG_DIFF_BIAS));
+      all.add(new OperandSpec(argument, 0, bias, argument == Dnn.ARG_DIFF_BIAS));
     }
     return all;
   }
 
-  private MemorySegment input(Dnn dnn) {
+  private MemorySegment weights(DnnDescriptors made, int tag) {
     ConvolutionShape s = shape();
-    return dnn.memoryDesc(Dnn.TAG_ACDB, s.batch(), s.inputChannels(), s.height(), s.width());
-  }
-
-  private MemorySegment output(Dnn dnn) {
-    ConvolutionShape s = shape();
-    return dnn.memoryDesc(
-        Dnn.TAG_ACDB, s.batch(), s.outputChannels(), s.outputHeight(), s.outputWidth());
-  }
-
-  private MemorySegment weights(Dnn dnn, int tag) {
-    ConvolutionShape s = shape();
-    return dnn.memoryDesc(tag, s.outputChannels(), s.inputChannels(), s.kernel(), s.kernel());
-  }
-
-  private MemorySegment bias(Dnn dnn) {
-    return dnn.memoryDesc(Dnn.TAG_A, shape().outputChannels());
+    return made.memory(tag, s.outputChannels(), s.inputChannels(), s.kernel(), s.kernel());
   }
 
   @Override

@@ -15,83 +15,68 @@ final class DnnLinear extends JavaLinear {
   DnnLinear(LinearShape shape, DnnRuntime runtime, Workers workers) {
     super(shape, workers);
     runtime.enter();
-    Dnn dnn = runtime.dnn();
-    MemorySegment x = matrix(dnn, shape.batch(), shape.inputs());
-    MemorySegment y = matrix(dnn, shape.batch(), shape.outputs());
-    MemorySegment anyWeights = dnn.memoryDesc(Dnn.TAG_ANY, shape.outputs(), shape.inputs());
-    MemorySegment b = dnn.memoryDesc(Dnn.TAG_A, shape.outputs());
-    MemorySegment forwardDesc =
-        dnn.create(
-            "dnnl_inner_product_forward_primitive_desc_create",
-            runtime.engine(),
-            Dnn.FORWARD_TRAINING,
-            x,
-            anyWeights,
-            b,
-            y,
-            runtime.attributes());
-    MemorySegment dataDesc =
-        dnn.create(
-            "dnnl_inner_product_backward_data_primitive_desc_create",
-            runtime.engine(),
-            x,
-            anyWeights,
-            y,
-            forwardDesc,
-            runtime.attributes());
-    MemorySegment weightsDesc =
-        dnn.create(
-            "dnnl_inner_product_backward_weights_primitive_desc_create",
-            runtime.engine(),
-            x,
-            anyWeights,
-            b,
-            y,
-            forwardDesc,
-            runtime.attributes());
-    backwardData =
-        new DnnPrimitive(
-            runtime,
-            dataDesc,
-            List.of(
-                new OperandSpec(
-                    Dnn.ARG_DIFF_DST, 0, matrix(dnn, shape.batch(), shape.outputs()), false),
-                new OperandSpec(Dnn.ARG_WEIGHTS, Dnn.QUERY_WEIGHTS_MD, weights(dnn), false),
-                new OperandSpec(
-                    Dnn.ARG_DIFF_SRC, 0, matrix(dnn, shape.batch(), shape.inputs()), true)));
-    backwardWeights =
-        new DnnPrimitive(
-            runtime,
-            weightsDesc,
-            List.of(
-                new OperandSpec(Dnn.ARG_SRC, 0, matrix(dnn, shape.batch(), shape.inputs()), false),
-                new OperandSpec(
-                    Dnn.ARG_DIFF_DST, 0, matrix(dnn, shape.batch(), shape.outputs()), false),
-                new OperandSpec(
-                    Dnn.ARG_DIFF_WEIGHTS, Dnn.QUERY_DIFF_WEIGHTS_MD, weights(dnn), true),
-                new OperandSpec(
-                    Dnn.ARG_DIFF_BIAS, 0, dnn.memoryDesc(Dnn.TAG_A, shape.outputs()), true)));
-    forward =
-        new DnnPrimitive(
-            runtime,
-            forwardDesc,
-            List.of(
-                new OperandSpec(Dnn.ARG_SRC, 0, matrix(dnn, shape.batch(), shape.inputs()), false),
-                new OperandSpec(Dnn.ARG_WEIGHTS, Dnn.QUERY_WEIGHTS_MD, weights(dnn), false),
-                new OperandSpec(Dnn.ARG_BIAS, 0, dnn.memoryDesc(Dnn.TAG_A, shape.outputs()), false),
-                new OperandSpec(
-                    Dnn.ARG_DST, 0, matrix(dnn, shape.batch(), shape.outputs()), true)));
-    for (MemorySegment md : List.of(x, y, anyWeights, b)) {
-      dnn.call("dnnl_memory_desc_destroy", md);
+    try (DnnDescriptors made = new DnnDescriptors(runtime.dnn())) {
+      MemorySegment x = made.memory(Dnn.TAG_AB, shape.batch(), shape.inputs());
+      MemorySegment y = made.memory(Dnn.TAG_AB, shape.batch(), shape.outputs());
+      MemorySegment w = made.memory(Dnn.TAG_AB, shape.outputs(), shape.inputs());
+      MemorySegment anyWeights = made.memory(Dnn.TAG_ANY, shape.outputs(), shape.inputs());
+      MemorySegment b = made.memory(Dnn.TAG_A, shape.outputs());
+      MemorySegment forwardDesc =
+          made.primitive(
+              "dnnl_inner_product_forward_primitive_desc_create",
+              runtime.engine(),
+              Dnn.FORWARD_TRAINING,
+              x,
+              anyWeights,
+              b,
+              y,
+              runtime.attributes());
+      MemorySegment dataDesc =
+          made.primitive(
+              "dnnl_inner_product_backward_data_primitive_desc_create",
+              runtime.engine(),
+              x,
+              anyWeights,
+              y,
+              forwardDesc,
+              runtime.attributes());
+      MemorySegment weightsDesc =
+          made.primitive(
+              "dnnl_inner_product_backward_weights_primitive_desc_create",
+              runtime.engine(),
+              x,
+              anyWeights,
+              b,
+              y,
+              forwardDesc,
+              runtime.attributes());
+      backwardData =
+          new DnnPrimitive(
+              runtime,
+              dataDesc,
+              List.of(
+                  new OperandSpec(Dnn.ARG_DIFF_DST, 0, y, false),
+                  new OperandSpec(Dnn.ARG_WEIGHTS, Dnn.QUERY_WEIGHTS_MD, w, false),
+                  new OperandSpec(Dnn.ARG_DIFF_SRC, 0, x, true)));
+      backwardWeights =
+          new DnnPrimitive(
+              runtime,
+              weightsDesc,
+              List.of(
+                  new OperandSpec(Dnn.ARG_SRC, 0, x, false),
+                  new OperandSpec(Dnn.ARG_DIFF_DST, 0, y, false),
+                  new OperandSpec(Dnn.ARG_DIFF_WEIGHTS, Dnn.QUERY_DIFF_WEIGHTS_MD, w, true),
+                  new OperandSpec(Dnn.ARG_DIFF_BIAS, 0, b, true)));
+      forward =
+          new DnnPrimitive(
+              runtime,
+              forwardDesc,
+              List.of(
+                  new OperandSpec(Dnn.ARG_SRC, 0, x, false),
+                  new OperandSpec(Dnn.ARG_WEIGHTS, Dnn.QUERY_WEIGHTS_MD, w, false),
+                  new OperandSpec(Dnn.ARG_BIAS, 0, b, false),
+                  new OperandSpec(Dnn.ARG_DST, 0, y, true)));
     }
-  }
-
-  private static MemorySegment matrix(Dnn dnn, int rows, int columns) {
-    return dnn.memoryDesc(Dnn.TAG_AB, rows, columns);
-  }
-
-  private MemorySegment weights(Dnn dnn) {
-    return matrix(dnn, shape().outputs(), shape().inputs());
   }
 
   @Override

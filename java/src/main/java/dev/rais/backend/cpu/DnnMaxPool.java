@@ -19,14 +19,22 @@ final class DnnMaxPool extends MaxPool {
     super(shape);
     runtime.enter();
     Dnn dnn = runtime.dnn();
-    try (Arena scratch = Arena.ofConfined()) {
+    try (Arena scratch = Arena.ofConfined();
+        DnnDescriptors made = new DnnDescriptors(dnn)) {
       MemorySegment strides = Dnn.dims(scratch, shape.stride(), shape.stride());
       MemorySegment kernel = Dnn.dims(scratch, shape.kernel(), shape.kernel());
       MemorySegment zero = Dnn.dims(scratch, 0, 0);
-      MemorySegment x = input(dnn);
-      MemorySegment y = output(dnn);
+      MemorySegment x =
+          made.memory(Dnn.TAG_ACDB, shape.batch(), shape.channels(), shape.height(), shape.width());
+      MemorySegment y =
+          made.memory(
+              Dnn.TAG_ACDB,
+              shape.batch(),
+              shape.channels(),
+              shape.outputHeight(),
+              shape.outputWidth());
       MemorySegment forwardDesc =
-          dnn.create(
+          made.primitive(
               "dnnl_pooling_forward_primitive_desc_create",
               runtime.engine(),
               Dnn.FORWARD_TRAINING,
@@ -40,7 +48,7 @@ final class DnnMaxPool extends MaxPool {
               zero,
               runtime.attributes());
       MemorySegment backwardDesc =
-          dnn.create(
+          made.primitive(
               "dnnl_pooling_backward_primitive_desc_create",
               runtime.engine(),
               Dnn.POOLING_MAX,
@@ -53,39 +61,26 @@ final class DnnMaxPool extends MaxPool {
               zero,
               forwardDesc,
               runtime.attributes());
-      MemorySegment workspaceMd = dnn.queryMd(forwardDesc, Dnn.QUERY_WORKSPACE_MD);
-      workspace = allocate.apply(dnn.size(workspaceMd));
-      MemorySegment own = dnn.create("dnnl_memory_desc_clone", workspaceMd);
+      // Belongs to its primitive's descriptor.
+      MemorySegment winners = dnn.queryMd(forwardDesc, Dnn.QUERY_WORKSPACE_MD);
+      workspace = allocate.apply(dnn.size(winners));
       backward =
           new DnnPrimitive(
               runtime,
               backwardDesc,
               List.of(
-                  new OperandSpec(Dnn.ARG_DIFF_DST, 0, output(dnn), false),
-                  new OperandSpec(Dnn.ARG_DIFF_SRC, 0, input(dnn), true),
-                  new OperandSpec(
-                      Dnn.ARG_WORKSPACE, 0, dnn.create("dnnl_memory_desc_clone", own), false)));
+                  new OperandSpec(Dnn.ARG_DIFF_DST, 0, y, false),
+                  new OperandSpec(Dnn.ARG_DIFF_SRC, 0, x, true),
+                  new OperandSpec(Dnn.ARG_WORKSPACE, 0, winners, false)));
       forward =
           new DnnPrimitive(
               runtime,
               forwardDesc,
               List.of(
-                  new OperandSpec(Dnn.ARG_SRC, 0, input(dnn), false),
-                  new OperandSpec(Dnn.ARG_DST, 0, output(dnn), true),
-                  new OperandSpec(Dnn.ARG_WORKSPACE, 0, own, true)));
-      dnn.call("dnnl_memory_desc_destroy", x);
-      dnn.call("dnnl_memory_desc_destroy", y);
+                  new OperandSpec(Dnn.ARG_SRC, 0, x, false),
+                  new OperandSpec(Dnn.ARG_DST, 0, y, true),
+                  new OperandSpec(Dnn.ARG_WORKSPACE, 0, winners, true)));
     }
-  }
-
-  private MemorySegment input(Dnn dnn) {
-    PoolShape s = shape();
-    return dnn.memoryDesc(Dnn.TAG_ACDB, s.batch(), s.channels(), s.height(), s.width());
-  }
-
-  private MemorySegment output(Dnn dnn) {
-    PoolShape s = shape();
-    return dnn.memoryDesc(Dnn.TAG_ACDB, s.batch(), s.channels(), s.outputHeight(), s.outputWidth());
   }
 
   @Override

@@ -25,7 +25,6 @@ final class DnnPrimitive implements AutoCloseable {
   private final MemorySegment execArguments;
   private final List<Operand> operands = new ArrayList<>();
   private final MemorySegment scratchpad;
-  private final long scratchpadBytes;
   private int bound;
   private boolean closed;
 
@@ -34,7 +33,7 @@ final class DnnPrimitive implements AutoCloseable {
    *
    * @param argument index of the argument in the API
    * @param query which descriptor of the primitive describes it, or 0 where {@code layout} is final
-   * @param layout descriptor of our dense buffer, released with the primitive
+   * @param layout descriptor of our dense buffer
    * @param output whether the primitive writes it
    */
   record OperandSpec(int argument, int query, MemorySegment layout, boolean output) {}
@@ -52,65 +51,77 @@ final class DnnPrimitive implements AutoCloseable {
     boolean output;
   }
 
-  /** Takes ownership of {@code primitiveDesc} and of the specs' layouts. */
+  /**
+   * Makes a primitive; its description and the specs' layouts stay the caller's.
+   *
+   * @throws DnnException if oneDNN cannot make it, or only a slow one; nothing is then left of it
+   */
   DnnPrimitive(DnnRuntime runtime, MemorySegment primitiveDesc, List<OperandSpec> specs) {
     this.runtime = runtime;
     Dnn dnn = runtime.dnn();
-    implementation = dnn.implementation(primitiveDesc);
-    if (implementation.startsWith("ref")) {
-      // The reference implementations are a hundred times slower: a silent one would look like
-      // a hang.
-      throw new IllegalStateException(
-          "oneDNN offers only its reference implementation (" + implementation + ")");
-    }
-    primitive = dnn.create("dnnl_primitive_create", primitiveDesc);
-    execArguments = arena.allocate((long) EXEC_ARG * (specs.size() + 1), 8);
-    long stagingBytes = 0;
-    for (OperandSpec spec : specs) {
-      Operand operand = new Operand();
-      operand.output = spec.output();
-      MemorySegment wanted =
-          spec.query() == 0 ? spec.layout() : dnn.queryMd(primitiveDesc, spec.query());
-      operand.memory = bind(spec.argument(), wanted);
-      if (!dnn.equal(wanted, spec.layout())) {
-        operand.stagedAt = stagingBytes;
-        operand.stagedBytes = dnn.size(wanted);
-        stagingBytes += (operand.stagedBytes + 63) / 64 * 64;
-        operand.reorder =
-            spec.output()
-                ? reorder(runtime, wanted, spec.layout())
-                : reorder(runtime, spec.layout(), wanted);
+    try {
+      implementation = dnn.implementation(primitiveDesc);
+      if (implementation.startsWith("ref")) {
+        // The reference implementations are a hundred times slower: a silent one would look like
+        // a hang.
+        throw new DnnException("it has only its reference implementation, " + implementation);
       }
-      operands.add(operand);
+      primitive = dnn.create("dnnl_primitive_create", primitiveDesc);
+      execArguments = arena.allocate((long) EXEC_ARG * (specs.size() + 1), 8);
+      long stagingBytes = 0;
+      for (OperandSpec spec : specs) {
+        stagingBytes += add(spec, primitiveDesc, stagingBytes);
+      }
+      MemorySegment scratchpadMd = dnn.queryMd(primitiveDesc, Dnn.QUERY_SCRATCHPAD_MD);
+      long scratchpadBytes = scratchpadMd.address() == 0 ? 0 : dnn.size(scratchpadMd);
+      scratchpad = scratchpadBytes == 0 ? null : bind(Dnn.ARG_SCRATCHPAD, scratchpadMd);
+      runtime.reserveScratchpad(scratchpadBytes);
+      runtime.reserveStaging(stagingBytes);
+      runtime.register(this);
+    } catch (Throwable e) {
+      release();
+      throw e;
     }
-    MemorySegment scratchpadMd = dnn.queryMd(primitiveDesc, Dnn.QUERY_SCRATCHPAD_MD);
-    scratchpadBytes = scratchpadMd.address() == 0 ? 0 : dnn.size(scratchpadMd);
-    scratchpad = scratchpadBytes == 0 ? null : bind(Dnn.ARG_SCRATCHPAD, scratchpadMd);
-    runtime.reserveScratchpad(scratchpadBytes);
-    runtime.reserveStaging(stagingBytes);
-    for (OperandSpec spec : specs) {
-      dnn.call("dnnl_memory_desc_destroy", spec.layout());
+  }
+
+  /** Binds an operand; returns the bytes that it takes in the staging area from there on. */
+  private long add(OperandSpec spec, MemorySegment primitiveDesc, long stagedAt) {
+    Dnn dnn = runtime.dnn();
+    Operand operand = new Operand();
+    operands.add(operand);
+    operand.output = spec.output();
+    MemorySegment wanted =
+        spec.query() == 0 ? spec.layout() : dnn.queryMd(primitiveDesc, spec.query());
+    operand.memory = bind(spec.argument(), wanted);
+    if (dnn.equal(wanted, spec.layout())) {
+      return 0;
     }
-    dnn.call("dnnl_primitive_desc_destroy", primitiveDesc);
-    runtime.register(this);
+    operand.stagedAt = stagedAt;
+    operand.stagedBytes = dnn.size(wanted);
+    operand.reorder =
+        spec.output()
+            ? reorder(runtime, wanted, spec.layout())
+            : reorder(runtime, spec.layout(), wanted);
+    return (operand.stagedBytes + 63) / 64 * 64;
   }
 
   private static DnnPrimitive reorder(DnnRuntime runtime, MemorySegment from, MemorySegment to) {
-    Dnn dnn = runtime.dnn();
-    MemorySegment desc =
-        dnn.create(
-            "dnnl_reorder_primitive_desc_create",
-            from,
-            runtime.engine(),
-            to,
-            runtime.engine(),
-            runtime.attributes());
-    return new DnnPrimitive(
-        runtime,
-        desc,
-        List.of(
-            new OperandSpec(Dnn.ARG_SRC, 0, dnn.create("dnnl_memory_desc_clone", from), false),
-            new OperandSpec(Dnn.ARG_DST, 0, dnn.create("dnnl_memory_desc_clone", to), true)));
+    try (DnnDescriptors descriptors = new DnnDescriptors(runtime.dnn())) {
+      MemorySegment desc =
+          descriptors.primitive(
+              "dnnl_reorder_primitive_desc_create",
+              from,
+              runtime.engine(),
+              to,
+              runtime.engine(),
+              runtime.attributes());
+      return new DnnPrimitive(
+          runtime,
+          desc,
+          List.of(
+              new OperandSpec(Dnn.ARG_SRC, 0, from, false),
+              new OperandSpec(Dnn.ARG_DST, 0, to, true)));
+    }
   }
 
   private MemorySegment bind(int argument, MemorySegment memoryDesc) {
@@ -174,17 +185,27 @@ final class DnnPrimitive implements AutoCloseable {
     }
     closed = true;
     runtime.unregister(this);
+    release();
+  }
+
+  /** Gives back what there is; where the constructor failed, that is not everything. */
+  private void release() {
     Dnn dnn = runtime.dnn();
-    for (Operand operand : operands) {
-      dnn.call("dnnl_memory_destroy", operand.memory);
+    for (int i = 0; i < operands.size(); i++) {
+      Operand operand = operands.get(i);
+      if (operand.memory != null) {
+        dnn.destroy("dnnl_memory_destroy", operand.memory);
+      }
       if (operand.reorder != null) {
         operand.reorder.close();
       }
     }
     if (scratchpad != null) {
-      dnn.call("dnnl_memory_destroy", scratchpad);
+      dnn.destroy("dnnl_memory_destroy", scratchpad);
     }
-    dnn.call("dnnl_primitive_destroy", primitive);
+    if (primitive != null) {
+      dnn.destroy("dnnl_primitive_destroy", primitive);
+    }
     arena.close();
   }
 }

@@ -2,8 +2,7 @@ package dev.rais.backend.cpu;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.util.Collections;
-import java.util.IdentityHashMap;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 
@@ -20,7 +19,7 @@ final class DnnRuntime implements AutoCloseable {
   private final MemorySegment attributes;
   private final SharedMemory scratchpad = new SharedMemory();
   private final SharedMemory staging = new SharedMemory();
-  private final Set<DnnPrimitive> live = Collections.newSetFromMap(new IdentityHashMap<>());
+  private final List<DnnPrimitive> live = new ArrayList<>();
   private volatile Thread user;
   private boolean closed;
 
@@ -32,26 +31,36 @@ final class DnnRuntime implements AutoCloseable {
     void reserve(long numBytes) {
       if (numBytes > segment.byteSize()) {
         close();
-        segment = MemorySegment.NULL; // should the next line fail
         arena = Arena.ofShared();
         segment = arena.allocate(numBytes, 64);
       }
     }
 
+    /** Leaves nothing, should more not be had afterwards. */
     void close() {
+      segment = MemorySegment.NULL;
       if (arena != null) {
         arena.close();
+        arena = null;
       }
     }
   }
 
+  /**
+   * @throws DnnException if oneDNN cannot make an engine, a stream or attributes
+   */
   DnnRuntime(Dnn dnn, int threads) {
     this.dnn = dnn;
     this.threads = threads;
     dnn.setThreads(threads);
-    engine = dnn.createCpuEngine();
-    stream = dnn.createStream(engine);
-    attributes = dnn.createAttributes();
+    try {
+      engine = dnn.createCpuEngine();
+      stream = dnn.createStream(engine);
+      attributes = dnn.createAttributes();
+    } catch (Throwable e) {
+      close();
+      throw e;
+    }
   }
 
   Dnn dnn() {
@@ -131,7 +140,11 @@ final class DnnRuntime implements AutoCloseable {
 
   /** Closes all primitives but these. */
   void closeAllBut(Set<DnnPrimitive> kept) {
-    List.copyOf(live).stream().filter(p -> !kept.contains(p)).forEach(DnnPrimitive::close);
+    for (int i = live.size() - 1; i >= 0; i = Math.min(i, live.size()) - 1) {
+      if (!kept.contains(live.get(i))) {
+        live.get(i).close(); // and those that it has made for itself
+      }
+    }
   }
 
   @Override
@@ -141,10 +154,17 @@ final class DnnRuntime implements AutoCloseable {
     }
     closed = true;
     closeAllBut(Set.of());
-    dnn.call("dnnl_primitive_attr_destroy", attributes);
-    dnn.call("dnnl_stream_destroy", stream);
-    dnn.call("dnnl_engine_destroy", engine);
+    destroy("dnnl_primitive_attr_destroy", attributes);
+    destroy("dnnl_stream_destroy", stream);
+    destroy("dnnl_engine_destroy", engine);
     scratchpad.close();
     staging.close();
+  }
+
+  /** Where the constructor failed, not everything is there. */
+  private void destroy(String function, MemorySegment handle) {
+    if (handle != null) {
+      dnn.destroy(function, handle);
+    }
   }
 }

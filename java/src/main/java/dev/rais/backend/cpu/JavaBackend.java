@@ -112,7 +112,12 @@ public class JavaBackend extends Backend {
     }
     buffers.removeIf(b -> !b.isOpen());
     CpuBuffer buffer = maker.get();
-    buffers.add(buffer);
+    try {
+      buffers.add(buffer);
+    } catch (Throwable e) {
+      buffer.close();
+      throw e;
+    }
     return buffer;
   }
 

@@ -19,12 +19,18 @@ final class OpenMpWorkers extends Workers {
   private final MemorySegment function;
   private final AtomicBoolean busy = new AtomicBoolean();
   private volatile Piece[] work;
+  private volatile Throwable failure;
 
   OpenMpWorkers(DnnRuntime runtime, OpenMp openMp) {
     super(runtime.threads());
     this.runtime = runtime;
     this.openMp = openMp;
-    function = openMp.function(this::runShare, life);
+    try {
+      function = openMp.function(this::runShare, life);
+    } catch (Throwable e) {
+      life.close();
+      throw e;
+    }
   }
 
   @Override
@@ -38,18 +44,29 @@ final class OpenMpWorkers extends Workers {
     try {
       work = pieces;
       openMp.parallel(function, threads());
+      if (failure instanceof Error e) {
+        throw e;
+      }
+      if (failure instanceof RuntimeException e) {
+        throw e;
+      }
     } finally {
       work = null;
+      failure = null;
       busy.set(false);
     }
   }
 
   /** What one of the team's threads does; the team may be smaller than was asked for. */
   private void runShare() {
-    Piece[] pieces = work;
-    int team = openMp.numThreads();
-    for (int i = openMp.threadNum(); i < pieces.length; i += team) {
-      pieces[i].compute();
+    try {
+      Piece[] pieces = work;
+      int team = openMp.numThreads();
+      for (int i = openMp.threadNum(); i < pieces.length; i += team) {
+        pieces[i].compute();
+      }
+    } catch (Throwable e) {
+      failure = e; // native code cannot take one: the process would end
     }
   }
 

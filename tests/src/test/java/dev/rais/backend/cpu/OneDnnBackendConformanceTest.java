@@ -7,6 +7,6 @@ import dev.rais.backend.BackendConformance;
 class OneDnnBackendConformanceTest extends BackendConformance {
   @Override
   protected Backend create() {
-    return new OneDnnBackend(2);
+    return OneDnnBackend.open(2, null);
   }
 }

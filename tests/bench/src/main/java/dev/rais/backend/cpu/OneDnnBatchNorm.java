@@ -38,71 +38,67 @@ public final class OneDnnBatchNorm implements AutoCloseable {
     runtime = new DnnRuntime(new Dnn(), threads);
     runtime.enter();
     Dnn dnn = runtime.dnn();
-    int flags = Dnn.USE_SCALE | Dnn.USE_SHIFT | (rectified ? Dnn.FUSE_NORM_RELU : 0);
-    MemorySegment x = image(dnn, shape);
-    MemorySegment forwardDesc =
-        dnn.create(
-            "dnnl_batch_normalization_forward_primitive_desc_create",
-            runtime.engine(),
-            Dnn.FORWARD_TRAINING,
-            x,
-            x,
-            shape.epsilon(),
-            flags,
-            runtime.attributes());
-    MemorySegment backwardDesc =
-        dnn.create(
-            "dnnl_batch_normalization_backward_primitive_desc_create",
-            runtime.engine(),
-            Dnn.BACKWARD,
-            x,
-            x,
-            x,
-            shape.epsilon(),
-            flags,
-            forwardDesc,
-            runtime.attributes());
-    dnn.call("dnnl_memory_desc_destroy", x);
-    variance = memory.allocate((long) Float.BYTES * shape.channels(), 64);
-    List<OperandSpec> forwards = new ArrayList<>();
-    forwards.add(new OperandSpec(Dnn.ARG_SRC, 0, image(dnn, shape), false));
-    forwards.add(new OperandSpec(Dnn.ARG_SCALE, 0, channels(dnn, shape), false));
-    forwards.add(new OperandSpec(Dnn.ARG_SHIFT, 0, channels(dnn, shape), false));
-    forwards.add(new OperandSpec(Dnn.ARG_DST, 0, image(dnn, shape), true));
-    forwards.add(new OperandSpec(Dnn.ARG_MEAN, 0, channels(dnn, shape), true));
-    forwards.add(new OperandSpec(Dnn.ARG_VARIANCE, 0, channels(dnn, shape), true));
-    List<OperandSpec> backwards = new ArrayList<>();
-    backwards.add(new OperandSpec(Dnn.ARG_SRC, 0, image(dnn, shape), false));
-    backwards.add(new OperandSpec(Dnn.ARG_DIFF_DST, 0, image(dnn, shape), false));
-    backwards.add(new OperandSpec(Dnn.ARG_SCALE, 0, channels(dnn, shape), false));
-    backwards.add(new OperandSpec(Dnn.ARG_MEAN, 0, channels(dnn, shape), false));
-    backwards.add(new OperandSpec(Dnn.ARG_VARIANCE, 0, channels(dnn, shape), false));
-    backwards.add(new OperandSpec(Dnn.ARG_DIFF_SRC, 0, image(dnn, shape), true));
-    backwards.add(new OperandSpec(Dnn.ARG_DIFF_SCALE, 0, channels(dnn, shape), true));
-    backwards.add(new OperandSpec(Dnn.ARG_DIFF_SHIFT, 0, channels(dnn, shape), true));
-    if (rectified) {
-      MemorySegment layout = dnn.queryMd(forwardDesc, Dnn.QUERY_WORKSPACE_MD);
-      workspace = memory.allocate(dnn.size(layout), 64);
-      forwards.add(
-          new OperandSpec(
-              Dnn.ARG_WORKSPACE, 0, dnn.create("dnnl_memory_desc_clone", layout), true));
-      backwards.add(
-          new OperandSpec(
-              Dnn.ARG_WORKSPACE, 0, dnn.create("dnnl_memory_desc_clone", layout), false));
-    } else {
-      workspace = null;
+    try (DnnDescriptors made = new DnnDescriptors(dnn)) {
+      int flags = Dnn.USE_SCALE | Dnn.USE_SHIFT | (rectified ? Dnn.FUSE_NORM_RELU : 0);
+      MemorySegment x = image(made, shape);
+      MemorySegment forwardDesc =
+          made.primitive(
+              "dnnl_batch_normalization_forward_primitive_desc_create",
+              runtime.engine(),
+              Dnn.FORWARD_TRAINING,
+              x,
+              x,
+              shape.epsilon(),
+              flags,
+              runtime.attributes());
+      MemorySegment backwardDesc =
+          made.primitive(
+              "dnnl_batch_normalization_backward_primitive_desc_create",
+              runtime.engine(),
+              Dnn.BACKWARD,
+              x,
+              x,
+              x,
+              shape.epsilon(),
+              flags,
+              forwardDesc,
+              runtime.attributes());
+      variance = memory.allocate((long) Float.BYTES * shape.channels(), 64);
+      List<OperandSpec> forwards = new ArrayList<>();
+      forwards.add(new OperandSpec(Dnn.ARG_SRC, 0, image(made, shape), false));
+      forwards.add(new OperandSpec(Dnn.ARG_SCALE, 0, channels(made, shape), false));
+      forwards.add(new OperandSpec(Dnn.ARG_SHIFT, 0, channels(made, shape), false));
+      forwards.add(new OperandSpec(Dnn.ARG_DST, 0, image(made, shape), true));
+      forwards.add(new OperandSpec(Dnn.ARG_MEAN, 0, channels(made, shape), true));
+      forwards.add(new OperandSpec(Dnn.ARG_VARIANCE, 0, channels(made, shape), true));
+      List<OperandSpec> backwards = new ArrayList<>();
+      backwards.add(new OperandSpec(Dnn.ARG_SRC, 0, image(made, shape), false));
+      backwards.add(new OperandSpec(Dnn.ARG_DIFF_DST, 0, image(made, shape), false));
+      backwards.add(new OperandSpec(Dnn.ARG_SCALE, 0, channels(made, shape), false));
+      backwards.add(new OperandSpec(Dnn.ARG_MEAN, 0, channels(made, shape), false));
+      backwards.add(new OperandSpec(Dnn.ARG_VARIANCE, 0, channels(made, shape), false));
+      backwards.add(new OperandSpec(Dnn.ARG_DIFF_SRC, 0, image(made, shape), true));
+      backwards.add(new OperandSpec(Dnn.ARG_DIFF_SCALE, 0, channels(made, shape), true));
+      backwards.add(new OperandSpec(Dnn.ARG_DIFF_SHIFT, 0, channels(made, shape), true));
+      if (rectified) {
+        MemorySegment layout = dnn.queryMd(forwardDesc, Dnn.QUERY_WORKSPACE_MD);
+        workspace = memory.allocate(dnn.size(layout), 64);
+        forwards.add(new OperandSpec(Dnn.ARG_WORKSPACE, 0, layout, true));
+        backwards.add(new OperandSpec(Dnn.ARG_WORKSPACE, 0, layout, false));
+      } else {
+        workspace = null;
+      }
+      backward = new DnnPrimitive(runtime, backwardDesc, backwards);
+      forward = new DnnPrimitive(runtime, forwardDesc, forwards);
     }
-    // The forward description is needed until the backward one is made, and owned afterwards.
-    backward = new DnnPrimitive(runtime, backwardDesc, backwards);
-    forward = new DnnPrimitive(runtime, forwardDesc, forwards);
   }
 
-  private static MemorySegment image(Dnn dnn, BatchNormShape shape) {
-    return dnn.memoryDesc(Dnn.TAG_ACDB, shape.batch(), shape.channels(), shape.positions(), 1);
+  private static MemorySegment image(DnnDescriptors made, BatchNormShape shape) {
+    return made.memory(Dnn.TAG_ACDB, shape.batch(), shape.channels(), shape.positions(), 1);
   }
 
-  private static MemorySegment channels(Dnn dnn, BatchNormShape shape) {
-    return dnn.memoryDesc(Dnn.TAG_A, shape.channels());
+  private static MemorySegment channels(DnnDescriptors made, BatchNormShape shape) {
+    return made.memory(Dnn.TAG_A, shape.channels());
   }
 
   /** The implementations that oneDNN chose. */
