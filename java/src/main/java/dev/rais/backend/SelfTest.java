@@ -19,7 +19,13 @@ final class SelfTest {
   private static final double TOLERANCE = 1e-4;
 
   /** TF32 has 10 bits. */
-  private static final double COARSE_TOLERANCE = 1e-2;
+  private static final double TF32_TOLERANCE = 1e-2;
+
+  /**
+   * bfloat16 has 8, so that both factors of a product and the result are off by up to 2^-8; such
+   * errors add up as the products do.
+   */
+  private static final double BF16_TOLERANCE = 3 * 0x1p-8;
 
   private static final int BATCH = 8;
   private static final int CLASSES = 10;
@@ -33,16 +39,21 @@ final class SelfTest {
   /**
    * Compares a backend with one that is trusted.
    *
-   * @param coarse whether it rounds operands to TF32
    * @return what was found, one line; begins with "failed" if they disagree
    */
-  static String compare(Backend backend, Backend trusted, boolean coarse) {
+  static String compare(Backend backend, Backend trusted) {
+    double tolerance =
+        switch (backend.precision()) {
+          case FP32 -> TOLERANCE;
+          case TF32 -> TF32_TOLERANCE;
+          case BF16 -> BF16_TOLERANCE;
+        };
     List<Result> expected = step(trusted, List.of());
     List<Result> found = step(backend, expected);
     double worst = 0;
     for (int i = 0; i < expected.size(); i++) {
       double difference = difference(expected.get(i).values(), found.get(i).values());
-      if (!(difference <= (coarse ? COARSE_TOLERANCE : TOLERANCE))) { // also where it is NaN
+      if (!(difference <= tolerance)) { // also where it is NaN
         return String.format(
             Locale.ROOT,
             "failed: %s differs from the CPU's by %.1e of its largest value",
@@ -115,21 +126,21 @@ final class SelfTest {
       Buffer labels = integers(backend, all, CLASSES);
       Buffer scale = floats(backend, all, 3, 1);
       Buffer shift = floats(backend, all, 3, 2);
-      Buffer x = floats(backend, all, convolution.inputCount(), 0);
-      Buffer w = floats(backend, all, convolution.weightCount(), 3);
+      Buffer x = activations(backend, all, convolution.inputCount(), 0);
+      Buffer w = activations(backend, all, convolution.weightCount(), 3);
       Buffer b = floats(backend, all, 16, 4);
-      Buffer y = floats(backend, all, convolution.outputCount(), 0);
-      Buffer normed = floats(backend, all, norm.count(), 0);
+      Buffer y = activations(backend, all, convolution.outputCount(), 0);
+      Buffer normed = activations(backend, all, norm.count(), 0);
       Buffer gamma = floats(backend, all, 16, 5);
       Buffer weights = floats(backend, all, BATCH, 6);
       Buffer mean = floats(backend, all, 16, 0);
       Buffer deviation = floats(backend, all, 16, 0);
       Buffer runningMean = floats(backend, all, 16, 7);
       Buffer runningVariance = floats(backend, all, 16, 11);
-      Buffer pooled = floats(backend, all, pool.outputCount(), 0);
-      Buffer wide = floats(backend, all, linear.weightCount(), 8);
+      Buffer pooled = activations(backend, all, pool.outputCount(), 0);
+      Buffer wide = activations(backend, all, linear.weightCount(), 8);
       Buffer bias = floats(backend, all, CLASSES, 9);
-      Buffer logits = floats(backend, all, (long) BATCH * CLASSES, 0);
+      Buffer logits = activations(backend, all, (long) BATCH * CLASSES, 0);
       Buffer losses = floats(backend, all, BATCH, 0);
       Buffer norms = floats(backend, all, BATCH, 0);
       Buffer flags = backend.allocate(UINT8, BATCH);
@@ -160,14 +171,14 @@ final class SelfTest {
           BATCH, CLASSES, logits, labels, weights, 1f / BATCH, losses, norms, logits, flags);
       add(results, others, "losses", losses);
       add(results, others, "loss layer's gradients", logits);
-      Buffer dPooled = floats(backend, all, pool.outputCount(), 0);
+      Buffer dPooled = activations(backend, all, pool.outputCount(), 0);
       Buffer dWide = floats(backend, all, linear.weightCount(), 0);
       Buffer dBias = floats(backend, all, CLASSES, 0);
       fc.backwardWeights(pooled, logits, dWide, dBias);
       add(results, others, "linear backward to weights", dWide);
       fc.backwardData(logits, wide, dPooled);
       add(results, others, "linear backward to data", dPooled);
-      Buffer dNormed = floats(backend, all, norm.count(), 0);
+      Buffer dNormed = activations(backend, all, norm.count(), 0);
       maxPool.backward(dPooled, dNormed);
       add(results, others, "max-pool backward", dNormed);
       Buffer dGamma = floats(backend, all, 16, 0);
@@ -176,14 +187,16 @@ final class SelfTest {
           y, null, dNormed, weights, gamma, gamma, mean, deviation, dNormed, dGamma, dBeta, null);
       add(results, others, "batch norm backward", dNormed);
       Buffer dW = floats(backend, all, convolution.weightCount(), 0);
-      Buffer dX = floats(backend, all, convolution.inputCount(), 0);
+      Buffer dX = activations(backend, all, convolution.inputCount(), 0);
       conv.backwardWeights(x, dNormed, dW, b);
       add(results, others, "convolution backward to weights", dW);
       conv.backwardData(dNormed, w, dX);
       add(results, others, "convolution backward to data", dX);
+      Buffer master = floats(backend, all, convolution.weightCount(), 3);
       Buffer velocity = floats(backend, all, convolution.weightCount(), 0);
-      backend.sgd(w, velocity, dW, 0.1f, 0.9f, 1e-4f);
-      add(results, others, "momentum step", w);
+      Buffer rounded = w.type() == FLOAT32 ? null : w;
+      backend.sgd(master, velocity, dW, rounded, 0.1f, 0.9f, 1e-4f);
+      add(results, others, "momentum step", master);
       results.add(new Result("squared norm", new float[] {(float) backend.squaredNorm(dWide)}));
       return results;
     } finally {
@@ -199,9 +212,18 @@ final class SelfTest {
     }
   }
 
-  /** Numbers from 0.5 to 1.5, the same ones every time; zeros if the stream is 0. */
   private static Buffer floats(Backend backend, List<Buffer> all, long count, int stream) {
-    Buffer buffer = backend.allocate(FLOAT32, count);
+    return numbers(backend, all, FLOAT32, count, stream);
+  }
+
+  private static Buffer activations(Backend backend, List<Buffer> all, long count, int stream) {
+    return numbers(backend, all, backend.activations(), count, stream);
+  }
+
+  /** Numbers from 0.5 to 1.5, the same ones every time; zeros if the stream is 0. */
+  private static Buffer numbers(
+      Backend backend, List<Buffer> all, DType type, long count, int stream) {
+    Buffer buffer = backend.allocate(type, count);
     all.add(buffer);
     if (stream != 0) {
       var random = new Random(stream);

@@ -6,6 +6,7 @@ import dev.rais.backend.BatchNorm;
 import dev.rais.backend.BatchNormShape;
 import dev.rais.backend.BatchNormShape.Fusion;
 import dev.rais.backend.Buffer;
+import dev.rais.backend.DType;
 import java.lang.foreign.MemorySegment;
 import java.nio.FloatBuffer;
 import java.nio.IntBuffer;
@@ -58,7 +59,7 @@ final class JavaBatchNorm extends BatchNorm {
   private final double[] partial;
 
   JavaBatchNorm(BatchNormShape shape, Workers workers) {
-    super(shape);
+    super(shape, DType.FLOAT32);
     this.workers = workers;
     channels = shape.channels();
     rows = BatchNormRows.of(shape);

@@ -1,5 +1,6 @@
 package dev.rais.backend.cuda;
 
+import dev.rais.backend.DType;
 import java.nio.file.Path;
 
 /**
@@ -17,7 +18,40 @@ public interface Blas {
   /** The CUDA that the library was made for, as 1000 major + 10 minor. */
   int cudaVersion();
 
-  /** A handle for the current context. */
+  /** What the matrices of a product consist of; sums are floats in all of them. */
+  enum Product {
+    /** Floats. */
+    FLOAT32(DType.FLOAT32, DType.FLOAT32),
+    /** Floats, which may be rounded to TF32 for the tensor cores before they are multiplied. */
+    TF32(DType.FLOAT32, DType.FLOAT32),
+    /** bfloat16s. */
+    BFLOAT16(DType.BFLOAT16, DType.BFLOAT16),
+    /** bfloat16s to floats. */
+    BFLOAT16_TO_FLOAT32(DType.BFLOAT16, DType.FLOAT32);
+
+    private final DType operands;
+    private final DType result;
+
+    Product(DType operands, DType result) {
+      this.operands = operands;
+      this.result = result;
+    }
+
+    /** Type of A and B. */
+    public DType operands() {
+      return operands;
+    }
+
+    /** Type of C. */
+    public DType result() {
+      return result;
+    }
+  }
+
+  /**
+   * A handle for the current context, whose products are summed in float however they are divided
+   * up: cuBLAS may otherwise add parts of a product in bfloat16.
+   */
   long create();
 
   /** Destroys a handle. */
@@ -33,13 +67,12 @@ public interface Blas {
   void setWorkspace(long handle, long pointer, long numBytes);
 
   /**
-   * C = op(A) op(B) for matrices of floats stored column by column: op(A) is [m, k], op(B) [k, n],
-   * C [m, n].
+   * C = op(A) op(B) for matrices stored column by column: op(A) is [m, k], op(B) [k, n], C [m, n].
    *
    * @param transposeA whether op(A) is Aᵀ
    * @param transposeB whether op(B) is Bᵀ
    * @param lda rows of A as it is stored, or more
-   * @param tf32 whether operands may be rounded to TF32 for the tensor cores
+   * @param product what they consist of
    */
   void gemm(
       long handle,
@@ -54,5 +87,5 @@ public interface Blas {
       int ldb,
       long c,
       int ldc,
-      boolean tf32);
+      Product product);
 }

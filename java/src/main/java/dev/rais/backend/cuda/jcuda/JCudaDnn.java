@@ -28,6 +28,7 @@ import static jcuda.jcudnn.JCudnn.cudnnSetFilter4dDescriptor;
 import static jcuda.jcudnn.JCudnn.cudnnSetStream;
 import static jcuda.jcudnn.JCudnn.cudnnSetTensor4dDescriptor;
 
+import dev.rais.backend.DType;
 import dev.rais.backend.cuda.CudaException;
 import dev.rais.backend.cuda.CudaUnavailableException;
 import dev.rais.backend.cuda.Dnn;
@@ -187,7 +188,7 @@ public final class JCudaDnn implements Dnn {
   }
 
   @Override
-  public long createTensor(int batch, int height, int width, int channels) {
+  public long createTensor(DType type, int batch, int height, int width, int channels) {
     Tensor out = new Tensor();
     check("cudnnCreateTensorDescriptor", () -> cudnnCreateTensorDescriptor(out));
     long descriptor = tensors.keep(out);
@@ -198,7 +199,7 @@ public final class JCudaDnn implements Dnn {
               cudnnSetTensor4dDescriptor(
                   out,
                   cudnnTensorFormat.CUDNN_TENSOR_NHWC,
-                  cudnnDataType.CUDNN_DATA_FLOAT,
+                  dataType(type),
                   batch,
                   channels,
                   height,
@@ -210,6 +211,12 @@ public final class JCudaDnn implements Dnn {
     return descriptor;
   }
 
+  private static int dataType(DType type) {
+    return type == DType.BFLOAT16
+        ? cudnnDataType.CUDNN_DATA_BFLOAT16
+        : cudnnDataType.CUDNN_DATA_FLOAT;
+  }
+
   @Override
   public void destroyTensor(long descriptor) {
     Tensor object = tensors.remove(descriptor);
@@ -217,7 +224,7 @@ public final class JCudaDnn implements Dnn {
   }
 
   @Override
-  public long createFilter(int outputs, int kernel, int channels) {
+  public long createFilter(DType type, int outputs, int kernel, int channels) {
     Filter out = new Filter();
     check("cudnnCreateFilterDescriptor", () -> cudnnCreateFilterDescriptor(out));
     long descriptor = filters.keep(out);
@@ -228,7 +235,7 @@ public final class JCudaDnn implements Dnn {
           () ->
               cudnnSetFilter4dDescriptor(
                   out,
-                  cudnnDataType.CUDNN_DATA_FLOAT,
+                  dataType(type),
                   cudnnTensorFormat.CUDNN_TENSOR_NHWC,
                   outputs,
                   channels,
