@@ -34,7 +34,9 @@ class RunMemoryTest {
     assertEquals(memory.activations() + memory.parameters(), memory.total());
   }
 
-  /** Activations take half, and of every parameter there are a copy and a gradient of 2 bytes more. */
+  /**
+   * Activations take half, and of every parameter there are a copy and a gradient of 2 bytes more.
+   */
   @Test
   void inBfloat16ActivationsTakeHalf() {
     RunMemory floats = RunMemory.of(MODEL, 64, FLOAT32);
@@ -56,12 +58,15 @@ class RunMemoryTest {
     RunMemory.require(available, MODEL, 100, FLOAT32);
     IllegalArgumentException e =
         assertThrows(
-            IllegalArgumentException.class, () -> RunMemory.require(available, MODEL, 128, FLOAT32));
+            IllegalArgumentException.class,
+            () -> RunMemory.require(available, MODEL, 128, FLOAT32));
     assertEquals(
         "batch-size 128 needs 0.79 GB (activations 0.61 GB, parameters 0.18 GB),"
             + " but only 0.66 GB are available; the largest batch size that fits is 100",
         e.getMessage());
-    e = assertThrows(IllegalArgumentException.class, () -> RunMemory.require(1000, MODEL, 1, FLOAT32));
+    e =
+        assertThrows(
+            IllegalArgumentException.class, () -> RunMemory.require(1000, MODEL, 1, FLOAT32));
     assertEquals(
         "batch-size 1 needs 0.18 GB (activations 0.00 GB, parameters 0.18 GB), but"
             + " only 0.00 GB are available; not even a batch size of 1 fits: choose a smaller"
