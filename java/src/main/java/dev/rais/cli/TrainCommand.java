@@ -503,6 +503,7 @@ final class TrainCommand implements Callable<Integer> {
                       Texts.count(summary.cautiousIterations()),
                       Texts.count(summary.iterations()))));
     }
+    rows.add(List.of("computed by", summary.backend()));
     if (output.out != null) {
       rows.add(List.of("saved in", output.out.toString()));
     }

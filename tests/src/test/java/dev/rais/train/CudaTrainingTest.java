@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.rais.backend.Backend;
 import dev.rais.backend.Backends;
+import dev.rais.backend.Precision;
 import dev.rais.backend.cuda.HostCuda;
 import dev.rais.data.Dataset;
 import dev.rais.data.Datasets;
@@ -61,6 +62,102 @@ class CudaTrainingTest {
 
   private static void near(double expected, double found, String what) {
     assertEquals(expected, found, ROUNDINGS * expected, what);
+  }
+
+  /**
+   * In bfloat16 every layer rounds its weights and its output, or their gradients, by up to 2^-8 of
+   * each. Such errors are as often above as below, so that R of them one behind the other are about
+   * √R · 2^-8 of the logits' size; the loss, whose derivatives by the logits sum up to 2 at most,
+   * is off by twice that, and once more as much by what the same errors of the gradients have made
+   * of the weights.
+   *
+   * @param layers of the network that have weights
+   */
+  private static double bf16Roundings(int layers) {
+    return 4 * Math.sqrt(2 * layers) * 0x1p-8;
+  }
+
+  /** Losses begin where float's do, go down, and stay near float's. */
+  private static void followsFloat(TrainingConfig config, int layers) {
+    Run cpu = run(Backends.open("cpu", 2, warning -> {}), config);
+    Run bf16 = run(HostCuda.newBackend(Precision.BF16), config);
+    assertTrue(bf16.summary().backend().endsWith(", bf16"), bf16.summary().backend());
+    assertEquals(cpu.summary().iterations(), bf16.summary().iterations());
+    assertEquals(cpu.evaluations().size(), bf16.evaluations().size());
+    double bound = bf16Roundings(layers);
+    double rounded = 0;
+    for (int i = 0; i < cpu.evaluations().size(); i++) {
+      Metrics expected = cpu.evaluations().get(i);
+      Metrics found = bf16.evaluations().get(i);
+      rounded = Math.max(rounded, Math.abs(found.trainLoss() / expected.trainLoss() - 1));
+      System.out.printf(
+          "%s, %s, iteration %d: loss %.4f in bf16, %.4f in float, off by up to %.1e, bound %.1e%n",
+          config.model(),
+          config.sampler(),
+          found.iteration(),
+          found.trainLoss(),
+          expected.trainLoss(),
+          rounded,
+          bound);
+      assertEquals(expected.iteration(), found.iteration());
+      assertEquals(
+          expected.trainLoss(), found.trainLoss(), bound * expected.trainLoss(), "training " + i);
+      assertEquals(expected.testLoss(), found.testLoss(), bound * expected.testLoss(), "test " + i);
+    }
+    assertTrue(rounded > ROUNDINGS, "nothing was rounded: " + rounded);
+    // What did not train would be off by more than the bound, or else this shows nothing.
+    double untrained = Math.log(10) / cpu.summary().finalTrainLoss() - 1;
+    assertTrue(untrained > 2 * bound, "training takes off too little to tell: " + untrained);
+  }
+
+  @Test
+  void lenet5InBf16FollowsFloat() {
+    followsFloat(
+        TrainingConfig.builder("small", "lenet5", "uniform")
+            .batchSize(20)
+            .epochs(2)
+            .evalEvery(0.5)
+            .seed(5)
+            .build(),
+        4);
+  }
+
+  @Test
+  void lenet5WithRaisInBf16FollowsFloat() {
+    followsFloat(
+        TrainingConfig.builder("small", "lenet5", "rais")
+            .batchSize(20)
+            .epochs(2)
+            .evalEvery(0.5)
+            .async(false)
+            .seed(6)
+            .build(),
+        4);
+  }
+
+  @Test
+  void resnet8InBf16FollowsFloat() {
+    followsFloat(
+        TrainingConfig.builder("small", "resnet8", "uniform")
+            .batchSize(16)
+            .epochs(1)
+            .padding(2)
+            .flip(true)
+            .seed(7)
+            .build(),
+        10);
+  }
+
+  @Test
+  void resnet8WithRaisInBf16FollowsFloat() {
+    followsFloat(
+        TrainingConfig.builder("small", "resnet8", "rais")
+            .batchSize(16)
+            .epochs(1)
+            .async(false)
+            .seed(8)
+            .build(),
+        10);
   }
 
   @Test
