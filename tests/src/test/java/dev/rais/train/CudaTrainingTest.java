@@ -12,6 +12,8 @@ import dev.rais.data.Datasets;
 import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /**
  * Whole runs on the CUDA backend, above a driver, cuBLAS and cuDNN in Java, against the CPU's: the
@@ -64,12 +66,28 @@ class CudaTrainingTest {
     assertEquals(expected, found, ROUNDINGS * expected, what);
   }
 
+  /** The loss of each minibatch, as it was trained. */
+  private static double[] losses(Backend backend, TrainingConfig config, int steps) {
+    double[] losses = new double[steps];
+    double mean = 0;
+    try (backend;
+        Trainer trainer = new Trainer(backend, data(), config)) {
+      for (int t = 0; t < steps; t++) {
+        trainer.advance(new TrainingListener() {});
+        double next = trainer.checkpoint().counters().loss();
+        losses[t] = t == 0 ? next : mean + (next - mean) / StepCounts.LOSS_ALPHA;
+        mean = next;
+      }
+    }
+    return losses;
+  }
+
   /**
    * In bfloat16 every layer rounds its weights and its output, or their gradients, by up to 2^-8 of
-   * each. Such errors are as often above as below, so that R of them one behind the other are about
+   * each. Such errors are as often above as below, so that R of them one behind the other come to
    * √R · 2^-8 of the logits' size; the loss, whose derivatives by the logits sum up to 2 at most,
    * is off by twice that, and once more as much by what the same errors of the gradients have made
-   * of the weights.
+   * of the weights, where steps are small enough for errors not to grow.
    *
    * @param layers of the network that have weights
    */
@@ -77,87 +95,55 @@ class CudaTrainingTest {
     return 4 * Math.sqrt(2 * layers) * 0x1p-8;
   }
 
-  /** Losses begin where float's do, go down, and stay near float's. */
-  private static void followsFloat(TrainingConfig config, int layers) {
-    Run cpu = run(Backends.open("cpu", 2, warning -> {}), config);
-    Run bf16 = run(HostCuda.newBackend(Precision.BF16), config);
-    assertTrue(bf16.summary().backend().endsWith(", bf16"), bf16.summary().backend());
-    assertEquals(cpu.summary().iterations(), bf16.summary().iterations());
-    assertEquals(cpu.evaluations().size(), bf16.evaluations().size());
+  /** Losses of minibatches go down as float's do. */
+  private static void followsFloat(TrainingConfig config, int layers, int steps) {
+    double[] expected = losses(Backends.open("cpu", 2, warning -> {}), config, steps);
+    double[] found = losses(HostCuda.newBackend(Precision.BF16), config, steps);
     double bound = bf16Roundings(layers);
-    double rounded = 0;
-    for (int i = 0; i < cpu.evaluations().size(); i++) {
-      Metrics expected = cpu.evaluations().get(i);
-      Metrics found = bf16.evaluations().get(i);
-      rounded = Math.max(rounded, Math.abs(found.trainLoss() / expected.trainLoss() - 1));
-      System.out.printf(
-          "%s, %s, iteration %d: loss %.4f in bf16, %.4f in float, off by up to %.1e, bound %.1e%n",
-          config.model(),
-          config.sampler(),
-          found.iteration(),
-          found.trainLoss(),
-          expected.trainLoss(),
-          rounded,
-          bound);
-      assertEquals(expected.iteration(), found.iteration());
-      assertEquals(
-          expected.trainLoss(), found.trainLoss(), bound * expected.trainLoss(), "training " + i);
-      assertEquals(expected.testLoss(), found.testLoss(), bound * expected.testLoss(), "test " + i);
+    double worst = 0;
+    for (int t = 0; t < steps; t++) {
+      worst = Math.max(worst, Math.abs(found[t] / expected[t] - 1));
     }
-    assertTrue(rounded > ROUNDINGS, "nothing was rounded: " + rounded);
-    // What did not train would be off by more than the bound, or else this shows nothing.
-    double untrained = Math.log(10) / cpu.summary().finalTrainLoss() - 1;
-    assertTrue(untrained > 2 * bound, "training takes off too little to tell: " + untrained);
+    System.out.printf(
+        "%s, %s: losses %.3f to %.3f in bf16 and %.3f to %.3f in float, off by %.1e of %.1e%n",
+        config.model(),
+        config.sampler(),
+        found[0],
+        found[steps - 1],
+        expected[0],
+        expected[steps - 1],
+        worst,
+        bound);
+    for (int t = 0; t < steps; t++) {
+      assertEquals(expected[t], found[t], bound * expected[t], "minibatch " + t);
+    }
+    assertTrue(worst > ROUNDINGS, "nothing was rounded");
+    // Or else what has not been trained at all would do.
+    assertTrue(
+        expected[0] / expected[steps - 1] - 1 > 4 * bound, "training takes off too little to tell");
   }
 
-  @Test
-  void lenet5InBf16FollowsFloat() {
-    followsFloat(
-        TrainingConfig.builder("small", "lenet5", "uniform")
-            .batchSize(20)
-            .epochs(2)
-            .evalEvery(0.5)
-            .seed(5)
-            .build(),
-        4);
+  private static TrainingConfig slow(String model, String sampler) {
+    return TrainingConfig.builder("small", model, sampler)
+        .batchSize(16)
+        .epochs(2)
+        .evalEvery(2)
+        .learningRate(0.01)
+        .async(false)
+        .seed(5)
+        .build();
   }
 
-  @Test
-  void lenet5WithRaisInBf16FollowsFloat() {
-    followsFloat(
-        TrainingConfig.builder("small", "lenet5", "rais")
-            .batchSize(20)
-            .epochs(2)
-            .evalEvery(0.5)
-            .async(false)
-            .seed(6)
-            .build(),
-        4);
+  @ParameterizedTest
+  @CsvSource({"lenet5, 4", "resnet8, 10"})
+  void uniformStepsInBf16FollowFloat(String model, int layers) {
+    followsFloat(slow(model, "uniform"), layers, 12);
   }
 
-  @Test
-  void resnet8InBf16FollowsFloat() {
-    followsFloat(
-        TrainingConfig.builder("small", "resnet8", "uniform")
-            .batchSize(16)
-            .epochs(1)
-            .padding(2)
-            .flip(true)
-            .seed(7)
-            .build(),
-        10);
-  }
-
-  @Test
-  void resnet8WithRaisInBf16FollowsFloat() {
-    followsFloat(
-        TrainingConfig.builder("small", "resnet8", "rais")
-            .batchSize(16)
-            .epochs(1)
-            .async(false)
-            .seed(8)
-            .build(),
-        10);
+  @ParameterizedTest
+  @CsvSource({"lenet5, 4", "resnet8, 10"})
+  void stepsOfRaisInBf16FollowFloat(String model, int layers) {
+    followsFloat(slow(model, "rais"), layers, 12);
   }
 
   @Test
