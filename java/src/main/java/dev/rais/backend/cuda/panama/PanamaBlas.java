@@ -34,8 +34,8 @@ public final class PanamaBlas implements Blas {
           new Symbol("cublasGemmEx", "i(p ii iii p pii pii p pii ii)"));
 
   static final int TRANSPOSED = 1;
-  static final int DATA_FLOAT = 0;
-  static final int DATA_BFLOAT16 = 14;
+  private static final int DATA_FLOAT = 0;
+  private static final int DATA_BFLOAT16 = 14;
   static final int COMPUTE_FLOAT = 68;
   static final int COMPUTE_TF32 = 77;
   static final int DEFAULT_ALGORITHM = -1;

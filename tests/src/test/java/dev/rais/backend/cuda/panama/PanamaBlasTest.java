@@ -44,8 +44,6 @@ class PanamaBlasTest {
     headers.constant("CUBLAS_COMPUTE_32F_FAST_TF32", PanamaBlas.COMPUTE_TF32);
     headers.constant(
         "CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION", PanamaBlas.SUMS_AS_COMPUTED);
-    headers.constant("CUDA_R_32F", PanamaBlas.DATA_FLOAT);
-    headers.constant("CUDA_R_16BF", PanamaBlas.DATA_BFLOAT16);
     headers.constant("CUBLAS_GEMM_DEFAULT", PanamaBlas.DEFAULT_ALGORITHM);
   }
 
