@@ -1,6 +1,5 @@
 package dev.rais.backend.cuda;
 
-import dev.rais.backend.DType;
 import java.nio.file.Path;
 
 /**
@@ -21,29 +20,29 @@ public interface Blas {
   /** What the matrices of a product consist of; sums are floats in all of them. */
   enum Product {
     /** Floats. */
-    FLOAT32(DType.FLOAT32, DType.FLOAT32),
+    FLOAT32(Scalar.FLOAT32, Scalar.FLOAT32),
     /** Floats, which may be rounded to TF32 for the tensor cores before they are multiplied. */
-    TF32(DType.FLOAT32, DType.FLOAT32),
+    TF32(Scalar.FLOAT32, Scalar.FLOAT32),
     /** bfloat16s. */
-    BFLOAT16(DType.BFLOAT16, DType.BFLOAT16),
+    BFLOAT16(Scalar.BFLOAT16, Scalar.BFLOAT16),
     /** bfloat16s to floats. */
-    BFLOAT16_TO_FLOAT32(DType.BFLOAT16, DType.FLOAT32);
+    BFLOAT16_TO_FLOAT32(Scalar.BFLOAT16, Scalar.FLOAT32);
 
-    private final DType operands;
-    private final DType result;
+    private final Scalar operands;
+    private final Scalar result;
 
-    Product(DType operands, DType result) {
+    Product(Scalar operands, Scalar result) {
       this.operands = operands;
       this.result = result;
     }
 
     /** Type of A and B. */
-    public DType operands() {
+    public Scalar operands() {
       return operands;
     }
 
     /** Type of C. */
-    public DType result() {
+    public Scalar result() {
       return result;
     }
   }

@@ -59,9 +59,10 @@ public final class CudaBackend extends Backend {
     return device.options.precision();
   }
 
+  /** Rounding where something is rounded. */
   @Override
   public boolean supports(Op op) {
-    return true;
+    return op != Op.ROUND || precision() == Precision.BF16;
   }
 
   /** What convolutions may come to use as workspace is not offered. */

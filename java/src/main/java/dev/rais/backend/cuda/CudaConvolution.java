@@ -43,6 +43,7 @@ final class CudaConvolution extends Convolution {
     this.device = device;
     dnn = device.dnn();
     DType type = device.activations();
+    Scalar scalar = device.scalar();
     alignedX = new AlignedOperand(device, type, s.inputCount());
     alignedW = new AlignedOperand(device, type, s.weightCount());
     alignedY = new AlignedOperand(device, type, s.outputCount());
@@ -50,8 +51,8 @@ final class CudaConvolution extends Convolution {
     rows = Math.toIntExact((long) s.batch() * s.outputHeight() * s.outputWidth());
     descriptors =
         new Dnn.Descriptors(
-            dnn.createTensor(type, s.batch(), s.height(), s.width(), s.inputChannels()),
-            dnn.createFilter(type, s.outputChannels(), s.kernel(), s.inputChannels()),
+            dnn.createTensor(scalar, s.batch(), s.height(), s.width(), s.inputChannels()),
+            dnn.createFilter(scalar, s.outputChannels(), s.kernel(), s.inputChannels()),
             dnn.createConvolution(s.padding(), s.stride(), device.options.mathType()),
             dnn.createTensor(
                 type, s.batch(), s.outputHeight(), s.outputWidth(), s.outputChannels()));

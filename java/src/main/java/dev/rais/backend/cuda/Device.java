@@ -396,6 +396,11 @@ final class Device implements AutoCloseable {
     return options.precision().activations();
   }
 
+  /** The same as cuDNN is told. */
+  Scalar scalar() {
+    return activations() == DType.BFLOAT16 ? Scalar.BFLOAT16 : Scalar.FLOAT32;
+  }
+
   /** The same as kernels know it. */
   int activationsCode() {
     return activations() == DType.BFLOAT16 ? Kernels.BFLOAT16 : Kernels.FLOAT32;

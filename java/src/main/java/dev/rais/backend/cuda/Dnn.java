@@ -1,6 +1,5 @@
 package dev.rais.backend.cuda;
 
-import dev.rais.backend.DType;
 import java.nio.file.Path;
 import java.util.List;
 
@@ -116,9 +115,9 @@ public interface Dnn {
   /**
    * Describes a dense tensor [batch, height, width, channels].
    *
-   * @param type FLOAT32 or BFLOAT16
+   * @param type what it consists of
    */
-  long createTensor(DType type, int batch, int height, int width, int channels);
+  long createTensor(Scalar type, int batch, int height, int width, int channels);
 
   /** Destroys a description. */
   void destroyTensor(long descriptor);
@@ -126,9 +125,9 @@ public interface Dnn {
   /**
    * Describes weights [outputs, kernel, kernel, channels].
    *
-   * @param type FLOAT32 or BFLOAT16
+   * @param type what it consists of
    */
-  long createFilter(DType type, int outputs, int kernel, int channels);
+  long createFilter(Scalar type, int outputs, int kernel, int channels);
 
   /** Destroys a description. */
   void destroyFilter(long descriptor);

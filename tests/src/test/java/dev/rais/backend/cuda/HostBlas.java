@@ -1,6 +1,5 @@
 package dev.rais.backend.cuda;
 
-import dev.rais.backend.DType;
 import java.nio.file.Path;
 
 /** cuBLAS on the host: the definition of a product, in double. */
@@ -109,7 +108,7 @@ final class HostBlas implements Blas {
     if (ldc != m) {
       throw new AssertionError("results with gaps are none of the backend's");
     }
-    DType type = product.operands();
+    Scalar type = product.operands();
     float[] first = driver.numbers(type, a, columns(transposeA ? m : k, transposeA ? k : m, lda));
     float[] second = driver.numbers(type, b, columns(transposeB ? k : n, transposeB ? n : k, ldb));
     double[] result = new double[m * n];

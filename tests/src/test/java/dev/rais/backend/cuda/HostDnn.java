@@ -1,6 +1,5 @@
 package dev.rais.backend.cuda;
 
-import dev.rais.backend.DType;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -14,7 +13,7 @@ import java.util.Map;
  */
 final class HostDnn implements Dnn {
   /** A tensor [n, h, w, c], weights [n, h, h, c], or a convolution (padding, stride). */
-  private record Descriptor(char kind, int n, int h, int w, int c, DType type, MathType mathType) {
+  private record Descriptor(char kind, int n, int h, int w, int c, Scalar type, MathType mathType) {
     long numBytes() {
       return (long) n * h * w * c * type.numBytes();
     }
@@ -142,7 +141,7 @@ final class HostDnn implements Dnn {
   }
 
   @Override
-  public long createTensor(DType type, int batch, int height, int width, int channels) {
+  public long createTensor(Scalar type, int batch, int height, int width, int channels) {
     return made(new Descriptor('t', batch, height, width, channels, type, null));
   }
 
@@ -152,7 +151,7 @@ final class HostDnn implements Dnn {
   }
 
   @Override
-  public long createFilter(DType type, int outputs, int kernel, int channels) {
+  public long createFilter(Scalar type, int outputs, int kernel, int channels) {
     return made(new Descriptor('f', outputs, kernel, kernel, channels, type, null));
   }
 
@@ -286,11 +285,11 @@ final class HostDnn implements Dnn {
         || out.w() != (in.w() + 2 * padding - kernel) / stride + 1) {
       throw new CudaException(2000, "CUDNN_STATUS_BAD_PARAM: shapes do not fit");
     }
-    DType type = in.type();
+    Scalar type = in.type();
     if (filter.type() != type || out.type() != type) {
       throw new CudaException(3000, "CUDNN_STATUS_NOT_SUPPORTED: operands of several types");
     }
-    if (type == DType.BFLOAT16 && mathType != MathType.TENSOR_CORES) {
+    if (type == Scalar.BFLOAT16 && mathType != MathType.TENSOR_CORES) {
       throw new AssertionError("bfloat16s want tensor cores, not " + mathType);
     }
     int inCount = in.n() * in.h() * in.w() * in.c();

@@ -1,6 +1,5 @@
 package dev.rais.backend.cuda;
 
-import dev.rais.backend.DType;
 import dev.rais.reference.Bfloat16;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -62,12 +61,12 @@ final class HostDriver implements CudaDriver {
   }
 
   /** Numbers from a pointer on. */
-  float[] numbers(DType type, long pointer, long count) {
+  float[] numbers(Scalar type, long pointer, long count) {
     if (pointer % type.numBytes() != 0) {
       throw new AssertionError(pointer + " is no address of a " + type);
     }
     MemorySegment memory = memory(pointer, count * type.numBytes());
-    if (type == DType.FLOAT32) {
+    if (type == Scalar.FLOAT32) {
       return memory.toArray(ValueLayout.JAVA_FLOAT);
     }
     float[] numbers = new float[Math.toIntExact(count)];
@@ -78,10 +77,10 @@ final class HostDriver implements CudaDriver {
   }
 
   /** Writes sums from a pointer on: to float, and from there to the type. */
-  void write(DType type, long pointer, double[] sums) {
+  void write(Scalar type, long pointer, double[] sums) {
     MemorySegment memory = memory(pointer, (long) sums.length * type.numBytes());
     for (int i = 0; i < sums.length; i++) {
-      if (type == DType.FLOAT32) {
+      if (type == Scalar.FLOAT32) {
         memory.setAtIndex(ValueLayout.JAVA_FLOAT, i, (float) sums[i]);
       } else {
         memory.setAtIndex(ValueLayout.JAVA_SHORT, i, Bfloat16.of((float) sums[i]));

@@ -12,11 +12,11 @@ import static jcuda.jcublas.JCublas2.cublasSetMathMode;
 import static jcuda.jcublas.JCublas2.cublasSetStream;
 import static jcuda.jcublas.JCublas2.cublasSetWorkspace;
 
-import dev.rais.backend.DType;
 import dev.rais.backend.cuda.Blas;
 import dev.rais.backend.cuda.CudaException;
 import dev.rais.backend.cuda.CudaUnavailableException;
 import dev.rais.backend.cuda.LibrarySearch;
+import dev.rais.backend.cuda.Scalar;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -250,8 +250,8 @@ public final class JCudaBlas implements Blas {
     handle.mathMode = mode;
   }
 
-  private static int dataType(DType type) {
-    return type == DType.BFLOAT16 ? cudaDataType.CUDA_R_16BF : cudaDataType.CUDA_R_32F;
+  private static int dataType(Scalar type) {
+    return type == Scalar.BFLOAT16 ? cudaDataType.CUDA_R_16BF : cudaDataType.CUDA_R_32F;
   }
 
   private static int operation(boolean transposed) {

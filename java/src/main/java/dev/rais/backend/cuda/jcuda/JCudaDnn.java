@@ -28,11 +28,11 @@ import static jcuda.jcudnn.JCudnn.cudnnSetFilter4dDescriptor;
 import static jcuda.jcudnn.JCudnn.cudnnSetStream;
 import static jcuda.jcudnn.JCudnn.cudnnSetTensor4dDescriptor;
 
-import dev.rais.backend.DType;
 import dev.rais.backend.cuda.CudaException;
 import dev.rais.backend.cuda.CudaUnavailableException;
 import dev.rais.backend.cuda.Dnn;
 import dev.rais.backend.cuda.LibrarySearch;
+import dev.rais.backend.cuda.Scalar;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -188,7 +188,7 @@ public final class JCudaDnn implements Dnn {
   }
 
   @Override
-  public long createTensor(DType type, int batch, int height, int width, int channels) {
+  public long createTensor(Scalar type, int batch, int height, int width, int channels) {
     Tensor out = new Tensor();
     check("cudnnCreateTensorDescriptor", () -> cudnnCreateTensorDescriptor(out));
     long descriptor = tensors.keep(out);
@@ -211,8 +211,8 @@ public final class JCudaDnn implements Dnn {
     return descriptor;
   }
 
-  private static int dataType(DType type) {
-    return type == DType.BFLOAT16
+  private static int dataType(Scalar type) {
+    return type == Scalar.BFLOAT16
         ? cudnnDataType.CUDNN_DATA_BFLOAT16
         : cudnnDataType.CUDNN_DATA_FLOAT;
   }
@@ -224,7 +224,7 @@ public final class JCudaDnn implements Dnn {
   }
 
   @Override
-  public long createFilter(DType type, int outputs, int kernel, int channels) {
+  public long createFilter(Scalar type, int outputs, int kernel, int channels) {
     Filter out = new Filter();
     check("cudnnCreateFilterDescriptor", () -> cudnnCreateFilterDescriptor(out));
     long descriptor = filters.keep(out);

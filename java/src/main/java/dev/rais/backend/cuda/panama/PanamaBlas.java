@@ -4,11 +4,11 @@ import static java.lang.foreign.ValueLayout.ADDRESS;
 import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 
-import dev.rais.backend.DType;
 import dev.rais.backend.cuda.Blas;
 import dev.rais.backend.cuda.CudaException;
 import dev.rais.backend.cuda.CudaUnavailableException;
 import dev.rais.backend.cuda.LibrarySearch;
+import dev.rais.backend.cuda.Scalar;
 import dev.rais.backend.cuda.panama.Bound.Symbol;
 import dev.rais.natives.Functions;
 import java.lang.foreign.Arena;
@@ -227,8 +227,8 @@ public final class PanamaBlas implements Blas {
     }
   }
 
-  private static int dataType(DType type) {
-    return type == DType.BFLOAT16 ? DATA_BFLOAT16 : DATA_FLOAT;
+  private static int dataType(Scalar type) {
+    return type == Scalar.BFLOAT16 ? DATA_BFLOAT16 : DATA_FLOAT;
   }
 
   private static MemorySegment pointer(long handle) {

@@ -5,11 +5,11 @@ import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
-import dev.rais.backend.DType;
 import dev.rais.backend.cuda.CudaException;
 import dev.rais.backend.cuda.CudaUnavailableException;
 import dev.rais.backend.cuda.Dnn;
 import dev.rais.backend.cuda.LibrarySearch;
+import dev.rais.backend.cuda.Scalar;
 import dev.rais.backend.cuda.panama.Bound.Symbol;
 import dev.rais.natives.Functions;
 import java.lang.foreign.Arena;
@@ -210,7 +210,7 @@ public final class PanamaDnn implements Dnn {
   }
 
   @Override
-  public long createTensor(DType type, int batch, int height, int width, int channels) {
+  public long createTensor(Scalar type, int batch, int height, int width, int channels) {
     long descriptor = made("cudnnCreateTensorDescriptor", createTensorDescriptor);
     try {
       check(
@@ -231,7 +231,7 @@ public final class PanamaDnn implements Dnn {
   }
 
   @Override
-  public long createFilter(DType type, int outputs, int kernel, int channels) {
+  public long createFilter(Scalar type, int outputs, int kernel, int channels) {
     long descriptor = made("cudnnCreateFilterDescriptor", createFilterDescriptor);
     try {
       // Type and layout the other way round than for a tensor.
@@ -465,8 +465,8 @@ public final class PanamaDnn implements Dnn {
     }
   }
 
-  private static int dataType(DType type) {
-    return type == DType.BFLOAT16 ? DATA_BFLOAT16 : DATA_FLOAT;
+  private static int dataType(Scalar type) {
+    return type == Scalar.BFLOAT16 ? DATA_BFLOAT16 : DATA_FLOAT;
   }
 
   private static MemorySegment pointer(long handle) {

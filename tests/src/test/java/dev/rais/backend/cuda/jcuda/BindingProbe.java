@@ -1,11 +1,11 @@
 package dev.rais.backend.cuda.jcuda;
 
-import dev.rais.backend.DType;
 import dev.rais.backend.cuda.Blas;
 import dev.rais.backend.cuda.Blas.Product;
 import dev.rais.backend.cuda.CudaDriver;
 import dev.rais.backend.cuda.CudaException;
 import dev.rais.backend.cuda.Dnn;
+import dev.rais.backend.cuda.Scalar;
 import dev.rais.backend.cuda.panama.FakeLibraries;
 import dev.rais.backend.cuda.panama.PanamaBlas;
 import dev.rais.backend.cuda.panama.PanamaDnn;
@@ -90,23 +90,23 @@ final class BindingProbe {
     dnn.setStream(handle, stream);
     var d =
         new Dnn.Descriptors(
-            dnn.createTensor(DType.FLOAT32, 2, 3, 4, 5),
-            dnn.createFilter(DType.FLOAT32, 6, 7, 8),
+            dnn.createTensor(Scalar.FLOAT32, 2, 3, 4, 5),
+            dnn.createFilter(Scalar.FLOAT32, 6, 7, 8),
             dnn.createConvolution(9, 10, Dnn.MathType.FLOAT32),
-            dnn.createTensor(DType.FLOAT32, 12, 13, 14, 15));
+            dnn.createTensor(Scalar.FLOAT32, 12, 13, 14, 15));
     say(handle, d);
     for (Dnn.Direction direction : Dnn.Direction.values()) {
       say(dnn.find(direction, handle, d, 0x10, 0x20, 0x30, 0x40, 1L << 34));
       say(dnn.workspaceBytes(direction, handle, d, 4));
       dnn.run(direction, handle, d, 4, 0x10, 0x20, 0x30, 0x40, 1L << 34);
     }
-    fails(() -> dnn.createTensor(DType.FLOAT32, FakeLibraries.WRONG, 1, 1, 1));
+    fails(() -> dnn.createTensor(Scalar.FLOAT32, FakeLibraries.WRONG, 1, 1, 1));
     dnn.destroyTensor(d.x());
     dnn.destroyFilter(d.w());
     dnn.destroyConvolution(d.convolution());
     dnn.destroyTensor(d.y());
-    dnn.destroyTensor(dnn.createTensor(DType.BFLOAT16, 2, 3, 4, 5));
-    dnn.destroyFilter(dnn.createFilter(DType.BFLOAT16, 6, 7, 8));
+    dnn.destroyTensor(dnn.createTensor(Scalar.BFLOAT16, 2, 3, 4, 5));
+    dnn.destroyFilter(dnn.createFilter(Scalar.BFLOAT16, 6, 7, 8));
     dnn.destroyConvolution(dnn.createConvolution(9, 10, Dnn.MathType.TENSOR_CORES));
     dnn.destroy(handle);
   }

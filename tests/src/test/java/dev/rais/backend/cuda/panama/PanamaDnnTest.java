@@ -6,12 +6,12 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.rais.Requirements;
-import dev.rais.backend.DType;
 import dev.rais.backend.cuda.CudaException;
 import dev.rais.backend.cuda.CudaUnavailableException;
 import dev.rais.backend.cuda.Dnn;
 import dev.rais.backend.cuda.Dnn.Direction;
 import dev.rais.backend.cuda.Dnn.MathType;
+import dev.rais.backend.cuda.Scalar;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -69,10 +69,10 @@ class PanamaDnnTest {
   /** cuDNN computes the output's shape out of what it was told: order of arguments included. */
   @Test
   void descriptorsDescribeTheConvolution() {
-    long x = dnn().createTensor(DType.FLOAT32, 7, 13, 29, 3);
-    long w = dnn().createFilter(DType.FLOAT32, 5, 4, 3);
+    long x = dnn().createTensor(Scalar.FLOAT32, 7, 13, 29, 3);
+    long w = dnn().createFilter(Scalar.FLOAT32, 5, 4, 3);
     long convolution = dnn().createConvolution(1, 2, MathType.FLOAT32);
-    long y = dnn().createTensor(DType.FLOAT32, 7, 6, 14, 5);
+    long y = dnn().createTensor(Scalar.FLOAT32, 7, 6, 14, 5);
     try {
       assertArrayEquals(
           new int[] {7, 5, 6, 14}, dnn().outputShape(new Dnn.Descriptors(x, w, convolution, y)));
@@ -88,7 +88,8 @@ class PanamaDnnTest {
   void aFailedCallTellsWhichAndWhy() {
     // Opened here: a test that is skipped inside of assertThrows fails.
     PanamaDnn opened = dnn();
-    var e = assertThrows(CudaException.class, () -> opened.createTensor(DType.FLOAT32, 0, 1, 1, 1));
+    var e =
+        assertThrows(CudaException.class, () -> opened.createTensor(Scalar.FLOAT32, 0, 1, 1, 1));
     assertTrue(
         e.getMessage().startsWith("cudnnSetTensor4dDescriptor: CUDNN_STATUS_BAD_PARAM"),
         e.getMessage());
