@@ -55,7 +55,7 @@ final class CudaConvolution extends Convolution {
             dnn.createFilter(scalar, s.outputChannels(), s.kernel(), s.inputChannels()),
             dnn.createConvolution(s.padding(), s.stride(), device.options.mathType()),
             dnn.createTensor(
-                type, s.batch(), s.outputHeight(), s.outputWidth(), s.outputChannels()));
+                scalar, s.batch(), s.outputHeight(), s.outputWidth(), s.outputChannels()));
     device.register(this);
   }
 
