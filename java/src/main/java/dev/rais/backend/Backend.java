@@ -1,5 +1,6 @@
 package dev.rais.backend;
 
+import static dev.rais.backend.DType.BFLOAT16;
 import static dev.rais.backend.DType.FLOAT32;
 import static dev.rais.backend.DType.INT32;
 import static dev.rais.backend.DType.UINT8;
@@ -37,12 +38,26 @@ public abstract class Backend implements AutoCloseable {
   /** What computes, with versions, for people: engine, instruction set, threads. */
   public abstract String description();
 
+  /** What this backend computes in. */
+  public Precision precision() {
+    return Precision.FP32;
+  }
+
+  /**
+   * Type of activations, of their gradients, and of the weights that {@link Convolution} and {@link
+   * Linear} multiply by.
+   */
+  public final DType activations() {
+    return precision().activations();
+  }
+
   /** Whether this backend has the operation. */
   public abstract boolean supports(Op op);
 
   /**
    * Allocates a buffer filled with zeros.
    *
+   * @param type BFLOAT16 where the backend {@linkplain #supports supports} {@link Op#ROUND}
    * @param count number of elements, at least 1
    */
   public final Buffer allocate(DType type, long count) {
@@ -94,61 +109,66 @@ public abstract class Backend implements AutoCloseable {
   /**
    * {@code y[j, c]} = the mean of {@code x[j, s, c]} over positions s.
    *
-   * @param x FLOAT32 [batch, positions, channels]
-   * @param y FLOAT32 [batch, channels]
+   * @param x {@link #activations} [batch, positions, channels]
+   * @param y the same [batch, channels]
    */
   public final void globalAveragePool(int batch, int positions, int channels, Buffer x, Buffer y) {
     String op = "global average pool";
     long outputs = Shapes.product(op, batch, channels);
-    Shapes.require(op, "x", x, FLOAT32, Shapes.product(op, outputs, positions));
-    Shapes.require(op, "y", y, FLOAT32, outputs);
+    Shapes.require(op, "x", x, activations(), Shapes.product(op, outputs, positions));
+    Shapes.require(op, "y", y, activations(), outputs);
     doGlobalAveragePool(batch, positions, channels, x, y);
   }
 
   /**
    * {@code dx[j, s, c] = dy[j, c] / positions}.
    *
-   * @param dy FLOAT32 [batch, channels]
-   * @param dx FLOAT32 [batch, positions, channels]
+   * @param dy {@link #activations} [batch, channels]
+   * @param dx the same [batch, positions, channels]
    */
   public final void globalAveragePoolBackward(
       int batch, int positions, int channels, Buffer dy, Buffer dx) {
     String op = "global average pool backward";
     long outputs = Shapes.product(op, batch, channels);
-    Shapes.require(op, "dy", dy, FLOAT32, outputs);
-    Shapes.require(op, "dx", dx, FLOAT32, Shapes.product(op, outputs, positions));
+    Shapes.require(op, "dy", dy, activations(), outputs);
+    Shapes.require(op, "dx", dx, activations(), Shapes.product(op, outputs, positions));
     doGlobalAveragePoolBackward(batch, positions, channels, dy, dx);
   }
 
-  /** y = max(x, 0); x and y may be the same buffer. A NaN in x may become 0. */
+  /**
+   * y = max(x, 0) of {@link #activations}; x and y may be the same buffer. A NaN in x may become 0.
+   */
   public final void relu(Buffer x, Buffer y) {
     long count = Shapes.count("relu", "x", x);
-    Shapes.require("relu", "x", x, FLOAT32, count);
-    Shapes.require("relu", "y", y, FLOAT32, count);
+    Shapes.require("relu", "x", x, activations(), count);
+    Shapes.require("relu", "y", y, activations(), count);
     doRelu(x, y);
   }
 
-  /** dx = dy where y > 0, else 0 (either where y is NaN); dy and dx may be the same buffer. */
+  /**
+   * dx = dy where y > 0, else 0 (either where y is NaN), of {@link #activations}; dy and dx may be
+   * the same buffer.
+   */
   public final void reluBackward(Buffer y, Buffer dy, Buffer dx) {
     long count = Shapes.count("relu backward", "y", y);
-    Shapes.require("relu backward", "y", y, FLOAT32, count);
-    Shapes.require("relu backward", "dy", dy, FLOAT32, count);
-    Shapes.require("relu backward", "dx", dx, FLOAT32, count);
+    Shapes.require("relu backward", "y", y, activations(), count);
+    Shapes.require("relu backward", "dy", dy, activations(), count);
+    Shapes.require("relu backward", "dx", dx, activations(), count);
     doReluBackward(y, dy, dx);
   }
 
-  /** y = a + b; y may be the same buffer as a or b. */
+  /** y = a + b of {@link #activations}; y may be the same buffer as a or b. */
   public final void add(Buffer a, Buffer b, Buffer y) {
     long count = Shapes.count("add", "a", a);
-    Shapes.require("add", "a", a, FLOAT32, count);
-    Shapes.require("add", "b", b, FLOAT32, count);
-    Shapes.require("add", "y", y, FLOAT32, count);
+    Shapes.require("add", "a", a, activations(), count);
+    Shapes.require("add", "b", b, activations(), count);
+    Shapes.require("add", "y", y, activations(), count);
     doAdd(a, b, y);
   }
 
   /**
-   * Dropout: each element of x is kept, times 1 / (1 − rate), or becomes 0. The same call with dy
-   * for x gives dx; x and y may be the same buffer.
+   * Dropout of {@link #activations}: each element of x is kept, times 1 / (1 − rate), or becomes 0.
+   * The same call with dy for x gives dx; x and y may be the same buffer.
    *
    * <p>Which elements are kept is the same on every backend: element i is if word i mod 4 of the
    * Philox block ({@link dev.rais.random.Philox}) at (iteration, i / 4) of stream {@link
@@ -162,8 +182,8 @@ public abstract class Backend implements AutoCloseable {
    */
   public final void dropout(Buffer x, float rate, long seed, int layer, long iteration, Buffer y) {
     long count = Shapes.count("dropout", "x", x);
-    Shapes.require("dropout", "x", x, FLOAT32, count);
-    Shapes.require("dropout", "y", y, FLOAT32, count);
+    Shapes.require("dropout", "x", x, activations(), count);
+    Shapes.require("dropout", "y", y, activations(), count);
     if (!(rate >= 0 && rate < 1)) {
       throw new IllegalArgumentException("dropout: the rate must be in [0, 1), not " + rate);
     }
@@ -189,13 +209,13 @@ public abstract class Backend implements AutoCloseable {
    *
    * @param rows examples m
    * @param classes classes K, at least 2
-   * @param logits FLOAT32 [m, K]
+   * @param logits {@link #activations} [m, K]
    * @param labels INT32 [m], each from 0 to K − 1
    * @param weights FLOAT32 [m] importance weights, or null for all 1
    * @param scale factor of every gradient, 1/m for the mean loss
    * @param losses FLOAT32 [m]
    * @param norms FLOAT32 [m]
-   * @param gradients FLOAT32 [m, K], or null where no gradient is wanted
+   * @param gradients {@link #activations} [m, K], or null where no gradient is wanted
    * @param correctness UINT8 [m]
    */
   public final void lossLayer(
@@ -214,7 +234,7 @@ public abstract class Backend implements AutoCloseable {
     if (classes < 2) {
       throw new IllegalArgumentException(op + ": needs at least 2 classes, not " + classes);
     }
-    Shapes.require(op, "logits", logits, FLOAT32, (long) rows * classes);
+    Shapes.require(op, "logits", logits, activations(), (long) rows * classes);
     Shapes.require(op, "labels", labels, INT32, rows);
     if (weights != null) {
       Shapes.require(op, "weights", weights, FLOAT32, rows);
@@ -222,7 +242,7 @@ public abstract class Backend implements AutoCloseable {
     Shapes.require(op, "losses", losses, FLOAT32, rows);
     Shapes.require(op, "norms", norms, FLOAT32, rows);
     if (gradients != null) {
-      Shapes.require(op, "gradients", gradients, FLOAT32, (long) rows * classes);
+      Shapes.require(op, "gradients", gradients, activations(), (long) rows * classes);
     }
     Shapes.require(op, "correctness", correctness, UINT8, rows);
     doLossLayer(
@@ -238,7 +258,7 @@ public abstract class Backend implements AutoCloseable {
    * @param indices INT32 [m], each from 0 to n − 1
    * @param scale FLOAT32 [channels]
    * @param shift FLOAT32 [channels]
-   * @param batch FLOAT32 [m, height, width, channels]
+   * @param batch {@link #activations} [m, height, width, channels], to which values are rounded
    */
   public final void gather(
       Buffer images, ImageShape shape, Buffer indices, Buffer scale, Buffer shift, Buffer batch) {
@@ -275,7 +295,7 @@ public abstract class Backend implements AutoCloseable {
     Shapes.require(op, "indices", indices, INT32, rows);
     Shapes.require(op, "scale", scale, FLOAT32, shape.channels());
     Shapes.require(op, "shift", shift, FLOAT32, shape.channels());
-    Shapes.require(op, "batch", batch, FLOAT32, rows * shape.size());
+    Shapes.require(op, "batch", batch, activations(), rows * shape.size());
     doGather(images, shape, indices, scale, shift, augmentation, seed, iteration, batch);
   }
 
@@ -288,20 +308,44 @@ public abstract class Backend implements AutoCloseable {
   }
 
   /**
+   * {@link #sgd(Buffer, Buffer, Buffer, Buffer, float, float, float)} of which nothing is rounded.
+   */
+  public final void sgd(
+      Buffer w, Buffer u, Buffer g, float learningRate, float momentum, float weightDecay) {
+    sgd(w, u, g, null, learningRate, momentum, weightDecay);
+  }
+
+  /**
    * One step of momentum SGD with weight decay, in place: u ← momentum · u − learningRate · (g +
    * weightDecay · w), w ← w + u (docs/algorithm.md §5).
    *
    * @param w FLOAT32 parameters
    * @param u FLOAT32 velocities, same count
    * @param g FLOAT32 gradients, same count
+   * @param rounded BFLOAT16, same count: gets the new w, rounded; null where nothing reads that
    */
   public final void sgd(
-      Buffer w, Buffer u, Buffer g, float learningRate, float momentum, float weightDecay) {
+      Buffer w,
+      Buffer u,
+      Buffer g,
+      Buffer rounded,
+      float learningRate,
+      float momentum,
+      float weightDecay) {
     long count = Shapes.count("sgd", "w", w);
     Shapes.require("sgd", "w", w, FLOAT32, count);
     Shapes.require("sgd", "u", u, FLOAT32, count);
     Shapes.require("sgd", "g", g, FLOAT32, count);
-    doSgd(w, u, g, learningRate, momentum, weightDecay);
+    Shapes.requireOrNull("sgd", "rounded", rounded, BFLOAT16, count);
+    doSgd(w, u, g, rounded, learningRate, momentum, weightDecay);
+  }
+
+  /** y = x rounded to nearest, ties to even: from FLOAT32 to BFLOAT16. */
+  public final void round(Buffer x, Buffer y) {
+    long count = Shapes.count("round", "x", x);
+    Shapes.require("round", "x", x, FLOAT32, count);
+    Shapes.require("round", "y", y, BFLOAT16, count);
+    doRound(x, y);
   }
 
   /** Σ x², summed in an order that depends only on the count. */
@@ -310,13 +354,16 @@ public abstract class Backend implements AutoCloseable {
     return doSquaredNorm(x);
   }
 
-  /** {@code squaredNorms[j] = Σ_k x[j, k]²} for x of {@code squaredNorms.count()} rows. */
+  /**
+   * {@code squaredNorms[j] = Σ_k x[j, k]²} for x of {@link #activations} with {@code
+   * squaredNorms.count()} rows.
+   */
   public final void rowSquaredNorms(Buffer x, Buffer squaredNorms) {
     String op = "row squared norms";
     long rows = Shapes.count(op, "squared norms", squaredNorms);
     long columns = Shapes.count(op, "x", x) / rows;
     Shapes.require(op, "squared norms", squaredNorms, FLOAT32, rows);
-    Shapes.require(op, "x", x, FLOAT32, Math.max(1, columns) * rows);
+    Shapes.require(op, "x", x, activations(), Math.max(1, columns) * rows);
     doRowSquaredNorms(x, squaredNorms);
   }
 
@@ -371,7 +418,16 @@ public abstract class Backend implements AutoCloseable {
 
   /** Operands are checked. */
   protected abstract void doSgd(
-      Buffer w, Buffer u, Buffer g, float learningRate, float momentum, float weightDecay);
+      Buffer w,
+      Buffer u,
+      Buffer g,
+      Buffer rounded,
+      float learningRate,
+      float momentum,
+      float weightDecay);
+
+  /** Operands are checked. */
+  protected abstract void doRound(Buffer x, Buffer y);
 
   /** Operands are checked. */
   protected abstract double doSquaredNorm(Buffer x);

@@ -4,9 +4,9 @@ import dev.rais.backend.cpu.CpuBackends;
 import dev.rais.backend.cpu.JavaBackend;
 import dev.rais.backend.cuda.CudaBackends;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.function.Consumer;
-import java.util.function.Supplier;
 
 /** Chooses and opens a backend. */
 public final class Backends {
@@ -14,10 +14,14 @@ public final class Backends {
   public static final List<String> NAMES = List.of("auto", "cpu", "cuda");
 
   /** Precisions that can be asked for. */
-  public static final List<String> PRECISIONS = List.of("fp32", "tf32");
+  public static final List<String> PRECISIONS =
+      Arrays.stream(Precision.values()).map(Precision::id).toList();
 
   /** Ways to call CUDA that can be asked for. */
   public static final List<String> CUDA_BINDINGS = List.of("panama", "jcuda");
+
+  private static final String CPU_PRECISION =
+      "the CPU computes in fp32, which --precision fp32 asks for";
 
   private Backends() {}
 
@@ -60,21 +64,57 @@ public final class Backends {
   }
 
   /**
-   * The same with a precision and a binding of CUDA: {@code tf32} allows convolutions and linear
-   * layers to round their operands to 10 bits where that is faster, which is on CUDA; {@code fp32}
-   * does not.
+   * The same with a precision and a binding of CUDA. {@code tf32} allows rounding where that is
+   * faster, which is on CUDA; {@code bf16}, which changes results, is for CUDA alone ({@link
+   * Precision}).
    *
    * @param precision one of {@link #PRECISIONS}; null for what the system property {@code
-   *     rais.cuda.precision} says
+   *     rais.cuda.precision} says where CUDA is tried
    * @param cudaBinding one of {@link #CUDA_BINDINGS}; null for what the system property {@code
    *     rais.cuda.binding} says
-   * @throws IllegalArgumentException also for another precision or binding
+   * @throws IllegalArgumentException also for another precision or binding, and for {@code bf16} on
+   *     the CPU
+   * @throws IllegalStateException also where {@code auto} finds no CUDA to compute in {@code bf16}
    */
   public static Backend open(
       String name, int threads, String precision, String cudaBinding, Consumer<String> warn) {
     requireKnown("precision", precision, "precisions", PRECISIONS);
     requireKnown("CUDA binding", cudaBinding, "bindings", CUDA_BINDINGS);
-    return open(name, threads, warn, () -> CudaBackends.open(precision, cudaBinding));
+    return switch (name) {
+      case "auto" -> openAny(threads, precision, cudaBinding, warn);
+      case "cpu" -> {
+        if (isBf16(precision)) {
+          throw new IllegalArgumentException("precision bf16 is for CUDA alone: " + CPU_PRECISION);
+        }
+        yield CpuBackends.open(threads, warn);
+      }
+      case "cuda" -> CudaBackends.open(precision, cudaBinding);
+      default ->
+          throw new IllegalArgumentException(
+              "there is no backend '" + name + "'; backends: " + String.join(", ", NAMES));
+    };
+  }
+
+  private static boolean isBf16(String precision) {
+    return Precision.BF16.id().equals(precision);
+  }
+
+  private static Backend openAny(
+      int threads, String precision, String cudaBinding, Consumer<String> warn) {
+    try {
+      return CudaBackends.open(precision, cudaBinding);
+    } catch (IllegalStateException e) {
+      if (isBf16(precision == null ? CudaBackends.defaultPrecision().id() : precision)) {
+        throw new IllegalStateException(
+            "precision bf16 needs CUDA, and %s; %s"
+                .formatted(CudaBackends.reason(e), CPU_PRECISION),
+            e);
+      }
+      if (CudaBackends.isWorthTelling(e)) {
+        warn.accept("computing on the CPU: " + CudaBackends.reason(e));
+      }
+      return CpuBackends.open(threads, warn);
+    }
   }
 
   private static void requireKnown(String kind, String name, String kinds, List<String> known) {
@@ -82,27 +122,6 @@ public final class Backends {
       throw new IllegalArgumentException(
           "there is no %s '%s'; %s: %s".formatted(kind, name, kinds, String.join(", ", known)));
     }
-  }
-
-  private static Backend open(
-      String name, int threads, Consumer<String> warn, Supplier<Backend> cuda) {
-    return switch (name) {
-      case "auto" -> {
-        try {
-          yield cuda.get();
-        } catch (IllegalStateException e) {
-          if (CudaBackends.isWorthTelling(e)) {
-            warn.accept("computing on the CPU: " + CudaBackends.reason(e));
-          }
-          yield CpuBackends.open(threads, warn);
-        }
-      }
-      case "cpu" -> CpuBackends.open(threads, warn);
-      case "cuda" -> cuda.get();
-      default ->
-          throw new IllegalArgumentException(
-              "there is no backend '" + name + "'; backends: " + String.join(", ", NAMES));
-    };
   }
 
   /** Tries every backend, for {@code rais doctor}. */
@@ -127,7 +146,7 @@ public final class Backends {
   /** Pure Java is what every machine has to compare with. */
   private static Part selfTest(Backend cuda) {
     try (Backend java = new JavaBackend(1)) {
-      String result = SelfTest.compare(cuda, java, CudaBackends.roundsToTf32());
+      String result = SelfTest.compare(cuda, java);
       return new Part("self-test", !result.startsWith("failed"), result);
     } catch (IllegalStateException | IllegalArgumentException e) {
       return new Part("self-test", false, "failed: " + e.getMessage());

@@ -15,15 +15,22 @@ import dev.rais.backend.BatchNormShape.Fusion;
  *
  * <p>Weights are not looked at: if they sum to zero or one is not finite, all results are NaN.
  *
- * <p>All buffers are FLOAT32: x, y, dy, dx, residual and dresidual [batch, positions, channels],
- * weights [batch], all others [channels]. Outputs are overwritten unless said otherwise.
+ * <p>x, y, dy, dx, residual and dresidual are of {@link Backend#activations}, [batch, positions,
+ * channels]; all others FLOAT32: weights [batch], the rest [channels]. Outputs are overwritten
+ * unless said otherwise.
  */
 public abstract class BatchNorm implements AutoCloseable {
   private final BatchNormShape shape;
+  private final DType activations;
 
-  /** Remembers the shape. */
-  protected BatchNorm(BatchNormShape shape) {
+  /**
+   * Remembers what it is for.
+   *
+   * @param activations {@link Backend#activations}
+   */
+  protected BatchNorm(BatchNormShape shape, DType activations) {
     this.shape = shape;
+    this.activations = activations;
   }
 
   /** The shape this operation was prepared for. */
@@ -149,7 +156,7 @@ public abstract class BatchNorm implements AutoCloseable {
     perChannel(op, "beta", beta);
     perChannel(op, "mean", mean);
     perChannel(op, "inverse deviation", inverseDeviation);
-    Shapes.requireOrNull(op, "dx", dx, FLOAT32, shape.count());
+    Shapes.requireOrNull(op, "dx", dx, activations, shape.count());
     perChannel(op, "dgamma", dgamma);
     perChannel(op, "dbeta", dbeta);
     residual(op, "dresidual", dresidual);
@@ -199,7 +206,7 @@ public abstract class BatchNorm implements AutoCloseable {
     perChannel(op, "beta", beta);
     perChannel(op, "running mean", runningMean);
     perChannel(op, "running variance", runningVariance);
-    Shapes.requireOrNull(op, "dx", dx, FLOAT32, shape.count());
+    Shapes.requireOrNull(op, "dx", dx, activations, shape.count());
     residual(op, "dresidual", dresidual);
     Shapes.require(op, "squared norms", squaredNorms, FLOAT32, shape.batch());
     doBackwardRunning(
@@ -207,7 +214,7 @@ public abstract class BatchNorm implements AutoCloseable {
   }
 
   private void whole(String op, String operand, Buffer buffer) {
-    Shapes.require(op, operand, buffer, FLOAT32, shape.count());
+    Shapes.require(op, operand, buffer, activations, shape.count());
   }
 
   private void perChannel(String op, String operand, Buffer buffer) {
@@ -216,14 +223,14 @@ public abstract class BatchNorm implements AutoCloseable {
 
   private void residual(String op, String operand, Buffer buffer) {
     Shapes.requireIf(
-        shape.fusion() == Fusion.ADD_RELU, op, operand, buffer, FLOAT32, shape.count());
+        shape.fusion() == Fusion.ADD_RELU, op, operand, buffer, activations, shape.count());
   }
 
   private void output(String op, Buffer y) {
     if (shape.fusion() == Fusion.ADD_RELU) {
       whole(op, "y", y);
     } else {
-      Shapes.requireOrNull(op, "y", y, FLOAT32, shape.count());
+      Shapes.requireOrNull(op, "y", y, activations, shape.count());
     }
   }
 

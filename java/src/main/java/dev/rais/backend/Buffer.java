@@ -47,14 +47,17 @@ public abstract class Buffer implements AutoCloseable {
     return doSlice(offset, count);
   }
 
-  /** Copies {@code source[from .. from + count())} into this buffer; element type FLOAT32. */
+  /**
+   * Copies {@code source[from .. from + count())} into this buffer; element type FLOAT32, or
+   * BFLOAT16, which they are rounded to.
+   */
   public final void upload(float[] source, int from) {
-    requireType(DType.FLOAT32);
+    requireFloats();
     java.util.Objects.checkFromIndexSize(from, count, source.length);
     doUpload(source, from);
   }
 
-  /** Copies the whole array into this buffer, which must have its length; type FLOAT32. */
+  /** Copies the whole array into this buffer, which must have its length; likewise. */
   public final void upload(float[] source) {
     requireLength(source.length);
     upload(source, 0);
@@ -74,14 +77,14 @@ public abstract class Buffer implements AutoCloseable {
     doUpload(source, from);
   }
 
-  /** Copies this buffer to {@code target[from .. from + count())}; type FLOAT32. */
+  /** Copies this buffer to {@code target[from .. from + count())}; FLOAT32 or BFLOAT16. */
   public final void download(float[] target, int from) {
-    requireType(DType.FLOAT32);
+    requireFloats();
     java.util.Objects.checkFromIndexSize(from, count, target.length);
     doDownload(target, from);
   }
 
-  /** The elements as a new array; type FLOAT32, at most 2^31 - 1 of them. */
+  /** The elements as a new array; FLOAT32 or BFLOAT16, at most 2^31 - 1 of them. */
   public final float[] toFloats() {
     float[] result = new float[Math.toIntExact(count)];
     download(result, 0);
@@ -109,7 +112,7 @@ public abstract class Buffer implements AutoCloseable {
   /** View without range checks: they are done. */
   protected abstract Buffer doSlice(long offset, long count);
 
-  /** Copies from the host; range and type are checked. */
+  /** Copies from the host, rounding where the type is BFLOAT16; range and type are checked. */
   protected abstract void doUpload(float[] source, int from);
 
   /** Copies from the host; length and type are checked. */
@@ -133,6 +136,12 @@ public abstract class Buffer implements AutoCloseable {
   @Override
   public String toString() {
     return type + "[" + count + "]";
+  }
+
+  private void requireFloats() {
+    if (type != DType.BFLOAT16) {
+      requireType(DType.FLOAT32);
+    }
   }
 
   private void requireType(DType expected) {

@@ -5,15 +5,21 @@ import static dev.rais.backend.DType.FLOAT32;
 /**
  * A convolution prepared for one {@link ConvolutionShape}: checks its operands, then runs.
  *
- * <p>All buffers are FLOAT32 with the counts of the shape. Outputs are overwritten unless said
- * otherwise.
+ * <p>All buffers have the counts of the shape; x, w, y and the gradients dx, dy are of {@link
+ * Backend#activations}, all others FLOAT32. Outputs are overwritten unless said otherwise.
  */
 public abstract class Convolution implements AutoCloseable {
   private final ConvolutionShape shape;
+  private final DType activations;
 
-  /** Remembers the shape. */
-  protected Convolution(ConvolutionShape shape) {
+  /**
+   * Remembers what it is for.
+   *
+   * @param activations {@link Backend#activations}
+   */
+  protected Convolution(ConvolutionShape shape, DType activations) {
     this.shape = shape;
+    this.activations = activations;
   }
 
   /** The shape this operation was prepared for. */
@@ -24,27 +30,27 @@ public abstract class Convolution implements AutoCloseable {
   /** y = x * w + b; b is null where the shape has no bias. */
   public final void forward(Buffer x, Buffer w, Buffer b, Buffer y) {
     String op = "convolution forward";
-    Shapes.require(op, "x", x, FLOAT32, shape.inputCount());
-    Shapes.require(op, "w", w, FLOAT32, shape.weightCount());
+    Shapes.require(op, "x", x, activations, shape.inputCount());
+    Shapes.require(op, "w", w, activations, shape.weightCount());
     Shapes.requireIf(shape.bias(), op, "b", b, FLOAT32, shape.outputChannels());
-    Shapes.require(op, "y", y, FLOAT32, shape.outputCount());
+    Shapes.require(op, "y", y, activations, shape.outputCount());
     doForward(x, w, b, y);
   }
 
   /** dx = dL/dx from dy = dL/dy. */
   public final void backwardData(Buffer dy, Buffer w, Buffer dx) {
     String op = "convolution backward to data";
-    Shapes.require(op, "dy", dy, FLOAT32, shape.outputCount());
-    Shapes.require(op, "w", w, FLOAT32, shape.weightCount());
-    Shapes.require(op, "dx", dx, FLOAT32, shape.inputCount());
+    Shapes.require(op, "dy", dy, activations, shape.outputCount());
+    Shapes.require(op, "w", w, activations, shape.weightCount());
+    Shapes.require(op, "dx", dx, activations, shape.inputCount());
     doBackwardData(dy, w, dx);
   }
 
   /** dw = dL/dw and db = dL/db, summed over the batch; db is null where the shape has no bias. */
   public final void backwardWeights(Buffer x, Buffer dy, Buffer dw, Buffer db) {
     String op = "convolution backward to weights";
-    Shapes.require(op, "x", x, FLOAT32, shape.inputCount());
-    Shapes.require(op, "dy", dy, FLOAT32, shape.outputCount());
+    Shapes.require(op, "x", x, activations, shape.inputCount());
+    Shapes.require(op, "dy", dy, activations, shape.outputCount());
     Shapes.require(op, "dw", dw, FLOAT32, shape.weightCount());
     Shapes.requireIf(shape.bias(), op, "db", db, FLOAT32, shape.outputChannels());
     doBackwardWeights(x, dy, dw, db);
@@ -57,8 +63,8 @@ public abstract class Convolution implements AutoCloseable {
    */
   public final void addExampleSquaredNorms(Buffer x, Buffer dy, Buffer squaredNorms) {
     String op = "convolution gradient norms";
-    Shapes.require(op, "x", x, FLOAT32, shape.inputCount());
-    Shapes.require(op, "dy", dy, FLOAT32, shape.outputCount());
+    Shapes.require(op, "x", x, activations, shape.inputCount());
+    Shapes.require(op, "dy", dy, activations, shape.outputCount());
     Shapes.require(op, "squared norms", squaredNorms, FLOAT32, shape.batch());
     doAddExampleSquaredNorms(x, dy, squaredNorms);
   }

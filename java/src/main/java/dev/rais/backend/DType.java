@@ -4,6 +4,8 @@ package dev.rais.backend;
 public enum DType {
   /** IEEE 754 single precision. */
   FLOAT32(4),
+  /** The upper half of a FLOAT32: 8 bits of precision, the same range. */
+  BFLOAT16(2),
   /** Signed 32-bit integers: labels and indices. */
   INT32(4),
   /** Unsigned bytes: images and flags. */

@@ -5,15 +5,21 @@ import static dev.rais.backend.DType.FLOAT32;
 /**
  * A fully connected layer prepared for one {@link LinearShape}: checks its operands, then runs.
  *
- * <p>All buffers are FLOAT32 with the counts of the shape. Outputs are overwritten unless said
- * otherwise.
+ * <p>All buffers have the counts of the shape; x, w, y and the gradients dx, dy are of {@link
+ * Backend#activations}, all others FLOAT32. Outputs are overwritten unless said otherwise.
  */
 public abstract class Linear implements AutoCloseable {
   private final LinearShape shape;
+  private final DType activations;
 
-  /** Remembers the shape. */
-  protected Linear(LinearShape shape) {
+  /**
+   * Remembers what it is for.
+   *
+   * @param activations {@link Backend#activations}
+   */
+  protected Linear(LinearShape shape, DType activations) {
     this.shape = shape;
+    this.activations = activations;
   }
 
   /** The shape this operation was prepared for. */
@@ -24,27 +30,27 @@ public abstract class Linear implements AutoCloseable {
   /** y = x wᵀ + b. */
   public final void forward(Buffer x, Buffer w, Buffer b, Buffer y) {
     String op = "linear forward";
-    Shapes.require(op, "x", x, FLOAT32, shape.inputCount());
-    Shapes.require(op, "w", w, FLOAT32, shape.weightCount());
+    Shapes.require(op, "x", x, activations, shape.inputCount());
+    Shapes.require(op, "w", w, activations, shape.weightCount());
     Shapes.require(op, "b", b, FLOAT32, shape.outputs());
-    Shapes.require(op, "y", y, FLOAT32, shape.outputCount());
+    Shapes.require(op, "y", y, activations, shape.outputCount());
     doForward(x, w, b, y);
   }
 
   /** dx = dy w. */
   public final void backwardData(Buffer dy, Buffer w, Buffer dx) {
     String op = "linear backward to data";
-    Shapes.require(op, "dy", dy, FLOAT32, shape.outputCount());
-    Shapes.require(op, "w", w, FLOAT32, shape.weightCount());
-    Shapes.require(op, "dx", dx, FLOAT32, shape.inputCount());
+    Shapes.require(op, "dy", dy, activations, shape.outputCount());
+    Shapes.require(op, "w", w, activations, shape.weightCount());
+    Shapes.require(op, "dx", dx, activations, shape.inputCount());
     doBackwardData(dy, w, dx);
   }
 
   /** dw = dyᵀ x and db = column sums of dy. */
   public final void backwardWeights(Buffer x, Buffer dy, Buffer dw, Buffer db) {
     String op = "linear backward to weights";
-    Shapes.require(op, "x", x, FLOAT32, shape.inputCount());
-    Shapes.require(op, "dy", dy, FLOAT32, shape.outputCount());
+    Shapes.require(op, "x", x, activations, shape.inputCount());
+    Shapes.require(op, "dy", dy, activations, shape.outputCount());
     Shapes.require(op, "dw", dw, FLOAT32, shape.weightCount());
     Shapes.require(op, "db", db, FLOAT32, shape.outputs());
     doBackwardWeights(x, dy, dw, db);
@@ -56,8 +62,8 @@ public abstract class Linear implements AutoCloseable {
    */
   public final void addExampleSquaredNorms(Buffer x, Buffer dy, Buffer squaredNorms) {
     String op = "linear gradient norms";
-    Shapes.require(op, "x", x, FLOAT32, shape.inputCount());
-    Shapes.require(op, "dy", dy, FLOAT32, shape.outputCount());
+    Shapes.require(op, "x", x, activations, shape.inputCount());
+    Shapes.require(op, "dy", dy, activations, shape.outputCount());
     Shapes.require(op, "squared norms", squaredNorms, FLOAT32, shape.batch());
     doAddExampleSquaredNorms(x, dy, squaredNorms);
   }

@@ -1,9 +1,7 @@
 package dev.rais.backend;
 
-import static dev.rais.backend.DType.FLOAT32;
-
 /**
- * Max pooling prepared for one {@link PoolShape}.
+ * Max pooling prepared for one {@link PoolShape}; all buffers are of {@link Backend#activations}.
  *
  * <p>{@link #forward} remembers which input won each window and {@link #backward} sends the
  * gradient there, so the two are called in turn on the same object. Among equal inputs the first in
@@ -11,10 +9,16 @@ import static dev.rais.backend.DType.FLOAT32;
  */
 public abstract class MaxPool implements AutoCloseable {
   private final PoolShape shape;
+  private final DType activations;
 
-  /** Remembers the shape. */
-  protected MaxPool(PoolShape shape) {
+  /**
+   * Remembers what it is for.
+   *
+   * @param activations {@link Backend#activations}
+   */
+  protected MaxPool(PoolShape shape, DType activations) {
     this.shape = shape;
+    this.activations = activations;
   }
 
   /** The shape this operation was prepared for. */
@@ -25,16 +29,16 @@ public abstract class MaxPool implements AutoCloseable {
   /** y = the maximum of each window of x. */
   public final void forward(Buffer x, Buffer y) {
     String op = "max-pool forward";
-    Shapes.require(op, "x", x, FLOAT32, shape.inputCount());
-    Shapes.require(op, "y", y, FLOAT32, shape.outputCount());
+    Shapes.require(op, "x", x, activations, shape.inputCount());
+    Shapes.require(op, "y", y, activations, shape.outputCount());
     doForward(x, y);
   }
 
   /** dx = dL/dx, zero where no window was won. */
   public final void backward(Buffer dy, Buffer dx) {
     String op = "max-pool backward";
-    Shapes.require(op, "dy", dy, FLOAT32, shape.outputCount());
-    Shapes.require(op, "dx", dx, FLOAT32, shape.inputCount());
+    Shapes.require(op, "dy", dy, activations, shape.outputCount());
+    Shapes.require(op, "dx", dx, activations, shape.inputCount());
     doBackward(dy, dx);
   }
 

@@ -31,6 +31,8 @@ public enum Op {
   GATHER,
   /** Momentum step with weight decay. */
   SGD,
+  /** Floats to bfloat16: what is computed in that needs it. */
+  ROUND,
   /** Sum of squares of a buffer. */
   SQUARED_NORM,
   /** Sum of squares of each row. */

@@ -181,8 +181,11 @@ public interface ResidentSampler extends AutoCloseable {
    */
   void learn(Way way, Buffer losses, Buffer norms, Buffer hiddenSquaredNorms, Buffer gainGradient);
 
-  /** {@link Backend#sgd} with the learning rate that {@link #learn} left. */
-  void update(Buffer w, Buffer u, Buffer g, float momentum, float weightDecay);
+  /**
+   * {@link Backend#sgd(Buffer, Buffer, Buffer, Buffer, float, float, float)} with the learning rate
+   * that {@link #learn} left.
+   */
+  void update(Buffer w, Buffer u, Buffer g, Buffer rounded, float momentum, float weightDecay);
 
   /** Metrics of a step of the last {@link #METRICS_KEPT}; waits until it is done. */
   StepMetrics metrics(long iteration);

@@ -19,30 +19,57 @@ final class SelfTest {
   private static final double TOLERANCE = 1e-4;
 
   /** TF32 has 10 bits. */
-  private static final double COARSE_TOLERANCE = 1e-2;
+  private static final double TF32_TOLERANCE = 1e-2;
+
+  /** bfloat16 has 8, and a sum is rounded before its bias is added, and after that. */
+  private static final double BF16_TOLERANCE = 2 * 0x1p-8 + TOLERANCE;
 
   private static final int BATCH = 8;
   private static final int CLASSES = 10;
   private static final int COPIED = 64 << 20;
 
-  private SelfTest() {}
-
   /** A result of one operation. */
   private record Result(String operation, float[] values) {}
+
+  private final Backend backend;
+  private final DType type;
+  private final List<Result> others;
+  private final List<Result> results = new ArrayList<>();
+  private final List<Buffer> all = new ArrayList<>();
+
+  /**
+   * A backend's part.
+   *
+   * @param type what operands are rounded to before they are used, whatever the backend has, so
+   *     that two backends find the same ones
+   * @param others another backend's results, to go on with instead of one's own: a difference that
+   *     decides which of two values is the larger would grow otherwise; empty for none
+   */
+  private SelfTest(Backend backend, DType type, List<Result> others) {
+    this.backend = backend;
+    this.type = type;
+    this.others = others;
+  }
 
   /**
    * Compares a backend with one that is trusted.
    *
-   * @param coarse whether it rounds operands to TF32
    * @return what was found, one line; begins with "failed" if they disagree
    */
-  static String compare(Backend backend, Backend trusted, boolean coarse) {
-    List<Result> expected = step(trusted, List.of());
-    List<Result> found = step(backend, expected);
+  static String compare(Backend backend, Backend trusted) {
+    double tolerance =
+        switch (backend.precision()) {
+          case FP32 -> TOLERANCE;
+          case TF32 -> TF32_TOLERANCE;
+          case BF16 -> BF16_TOLERANCE;
+        };
+    DType type = backend.activations();
+    List<Result> expected = new SelfTest(trusted, type, List.of()).step();
+    List<Result> found = new SelfTest(backend, type, expected).step();
     double worst = 0;
     for (int i = 0; i < expected.size(); i++) {
       double difference = difference(expected.get(i).values(), found.get(i).values());
-      if (!(difference <= (coarse ? COARSE_TOLERANCE : TOLERANCE))) { // also where it is NaN
+      if (!(difference <= tolerance)) { // also where it is NaN
         return String.format(
             Locale.ROOT,
             "failed: %s differs from the CPU's by %.1e of its largest value",
@@ -92,53 +119,46 @@ final class SelfTest {
     }
   }
 
-  /**
-   * All operations, one after the other.
-   *
-   * @param others another backend's results, to go on with instead of one's own: a difference that
-   *     decides which of two values is the larger would grow otherwise; empty for none
-   */
-  private static List<Result> step(Backend backend, List<Result> others) {
+  /** All operations, one after the other. */
+  private List<Result> step() {
     var image = new ImageShape(12, 12, 3);
     var convolution = new ConvolutionShape(BATCH, 12, 12, 3, 16, 3, 1, 1);
     var norm = new BatchNormShape(BATCH, 144, 16, 1e-5f, BatchNormShape.Fusion.RELU);
     var pool = new PoolShape(BATCH, 12, 12, 16, 2, 2);
     var linear = new LinearShape(BATCH, 6 * 6 * 16, CLASSES);
-    List<Result> results = new ArrayList<>();
-    List<Buffer> all = new ArrayList<>();
     try (Convolution conv = backend.convolution(convolution);
         BatchNorm bn = backend.batchNorm(norm);
         MaxPool maxPool = backend.maxPool(pool);
         Linear fc = backend.linear(linear)) {
-      Buffer images = bytes(backend, all, 20 * image.size());
-      Buffer indices = integers(backend, all, 20);
-      Buffer labels = integers(backend, all, CLASSES);
-      Buffer scale = floats(backend, all, 3, 1);
-      Buffer shift = floats(backend, all, 3, 2);
-      Buffer x = floats(backend, all, convolution.inputCount(), 0);
-      Buffer w = floats(backend, all, convolution.weightCount(), 3);
-      Buffer b = floats(backend, all, 16, 4);
-      Buffer y = floats(backend, all, convolution.outputCount(), 0);
-      Buffer normed = floats(backend, all, norm.count(), 0);
-      Buffer gamma = floats(backend, all, 16, 5);
-      Buffer weights = floats(backend, all, BATCH, 6);
-      Buffer mean = floats(backend, all, 16, 0);
-      Buffer deviation = floats(backend, all, 16, 0);
-      Buffer runningMean = floats(backend, all, 16, 7);
-      Buffer runningVariance = floats(backend, all, 16, 11);
-      Buffer pooled = floats(backend, all, pool.outputCount(), 0);
-      Buffer wide = floats(backend, all, linear.weightCount(), 8);
-      Buffer bias = floats(backend, all, CLASSES, 9);
-      Buffer logits = floats(backend, all, (long) BATCH * CLASSES, 0);
-      Buffer losses = floats(backend, all, BATCH, 0);
-      Buffer norms = floats(backend, all, BATCH, 0);
+      Buffer images = bytes(20 * image.size());
+      Buffer indices = integers(20);
+      Buffer labels = integers(CLASSES);
+      Buffer scale = floats(3, 1);
+      Buffer shift = floats(3, 2);
+      Buffer x = activations(convolution.inputCount(), 0);
+      Buffer w = activations(convolution.weightCount(), 3);
+      Buffer b = floats(16, 4);
+      Buffer y = activations(convolution.outputCount(), 0);
+      Buffer normed = activations(norm.count(), 0);
+      Buffer gamma = floats(16, 5);
+      Buffer weights = floats(BATCH, 6);
+      Buffer mean = floats(16, 0);
+      Buffer deviation = floats(16, 0);
+      Buffer runningMean = floats(16, 7);
+      Buffer runningVariance = floats(16, 11);
+      Buffer pooled = activations(pool.outputCount(), 0);
+      Buffer wide = activations(linear.weightCount(), 8);
+      Buffer bias = floats(CLASSES, 9);
+      Buffer logits = activations((long) BATCH * CLASSES, 0);
+      Buffer losses = floats(BATCH, 0);
+      Buffer norms = floats(BATCH, 0);
       Buffer flags = backend.allocate(UINT8, BATCH);
       all.add(flags);
       var varied = new Augmentation(2, true, 3);
       backend.gather(images, image, indices, scale, shift, varied, 1, 2, x);
-      add(results, others, "gather", x);
+      add("gather", x);
       conv.forward(x, w, b, y);
-      add(results, others, "convolution forward", y);
+      add("convolution forward", y);
       bn.forward(
           y,
           weights,
@@ -151,39 +171,41 @@ final class SelfTest {
           runningMean,
           runningVariance,
           0.1f);
-      add(results, others, "batch norm forward", normed);
+      add("batch norm forward", normed);
       maxPool.forward(normed, pooled);
-      add(results, others, "max-pool forward", pooled);
+      add("max-pool forward", pooled);
       fc.forward(pooled, wide, bias, logits);
-      add(results, others, "linear forward", logits);
+      add("linear forward", logits);
       backend.lossLayer(
           BATCH, CLASSES, logits, labels, weights, 1f / BATCH, losses, norms, logits, flags);
-      add(results, others, "losses", losses);
-      add(results, others, "loss layer's gradients", logits);
-      Buffer dPooled = floats(backend, all, pool.outputCount(), 0);
-      Buffer dWide = floats(backend, all, linear.weightCount(), 0);
-      Buffer dBias = floats(backend, all, CLASSES, 0);
+      add("losses", losses);
+      add("loss layer's gradients", logits);
+      Buffer dPooled = activations(pool.outputCount(), 0);
+      Buffer dWide = floats(linear.weightCount(), 0);
+      Buffer dBias = floats(CLASSES, 0);
       fc.backwardWeights(pooled, logits, dWide, dBias);
-      add(results, others, "linear backward to weights", dWide);
+      add("linear backward to weights", dWide);
       fc.backwardData(logits, wide, dPooled);
-      add(results, others, "linear backward to data", dPooled);
-      Buffer dNormed = floats(backend, all, norm.count(), 0);
+      add("linear backward to data", dPooled);
+      Buffer dNormed = activations(norm.count(), 0);
       maxPool.backward(dPooled, dNormed);
-      add(results, others, "max-pool backward", dNormed);
-      Buffer dGamma = floats(backend, all, 16, 0);
-      Buffer dBeta = floats(backend, all, 16, 0);
+      add("max-pool backward", dNormed);
+      Buffer dGamma = floats(16, 0);
+      Buffer dBeta = floats(16, 0);
       bn.backward(
           y, null, dNormed, weights, gamma, gamma, mean, deviation, dNormed, dGamma, dBeta, null);
-      add(results, others, "batch norm backward", dNormed);
-      Buffer dW = floats(backend, all, convolution.weightCount(), 0);
-      Buffer dX = floats(backend, all, convolution.inputCount(), 0);
+      add("batch norm backward", dNormed);
+      Buffer dW = floats(convolution.weightCount(), 0);
+      Buffer dX = activations(convolution.inputCount(), 0);
       conv.backwardWeights(x, dNormed, dW, b);
-      add(results, others, "convolution backward to weights", dW);
+      add("convolution backward to weights", dW);
       conv.backwardData(dNormed, w, dX);
-      add(results, others, "convolution backward to data", dX);
-      Buffer velocity = floats(backend, all, convolution.weightCount(), 0);
-      backend.sgd(w, velocity, dW, 0.1f, 0.9f, 1e-4f);
-      add(results, others, "momentum step", w);
+      add("convolution backward to data", dX);
+      Buffer master = floats(convolution.weightCount(), 3);
+      Buffer velocity = floats(convolution.weightCount(), 0);
+      Buffer rounded = w.type() == FLOAT32 ? null : w;
+      backend.sgd(master, velocity, dW, rounded, 0.1f, 0.9f, 1e-4f);
+      add("momentum step", master);
       results.add(new Result("squared norm", new float[] {(float) backend.squaredNorm(dWide)}));
       return results;
     } finally {
@@ -191,17 +213,32 @@ final class SelfTest {
     }
   }
 
-  private static void add(
-      List<Result> results, List<Result> others, String operation, Buffer buffer) {
-    results.add(new Result(operation, buffer.toFloats()));
-    if (!others.isEmpty()) {
-      buffer.upload(others.get(results.size() - 1).values());
+  private void add(String operation, Buffer buffer) {
+    float[] found = buffer.toFloats();
+    results.add(new Result(operation, found));
+    buffer.upload(rounded(others.isEmpty() ? found : others.get(results.size() - 1).values()));
+  }
+
+  private float[] rounded(float[] values) {
+    if (type != DType.BFLOAT16) {
+      return values;
     }
+    float[] result = new float[values.length];
+    Bfloat16.widen(Bfloat16.round(values, 0, values.length), result, 0);
+    return result;
+  }
+
+  private Buffer floats(long count, int stream) {
+    return numbers(FLOAT32, count, stream);
+  }
+
+  private Buffer activations(long count, int stream) {
+    return numbers(backend.activations(), count, stream);
   }
 
   /** Numbers from 0.5 to 1.5, the same ones every time; zeros if the stream is 0. */
-  private static Buffer floats(Backend backend, List<Buffer> all, long count, int stream) {
-    Buffer buffer = backend.allocate(FLOAT32, count);
+  private Buffer numbers(DType bufferType, long count, int stream) {
+    Buffer buffer = backend.allocate(bufferType, count);
     all.add(buffer);
     if (stream != 0) {
       var random = new Random(stream);
@@ -213,12 +250,12 @@ final class SelfTest {
           values[i] = -values[i];
         }
       }
-      buffer.upload(values);
+      buffer.upload(rounded(values));
     }
     return buffer;
   }
 
-  private static Buffer bytes(Backend backend, List<Buffer> all, int count) {
+  private Buffer bytes(int count) {
     byte[] values = new byte[count];
     new Random(10).nextBytes(values);
     Buffer buffer = backend.wrap(values);
@@ -226,7 +263,7 @@ final class SelfTest {
     return buffer;
   }
 
-  private static Buffer integers(Backend backend, List<Buffer> all, int below) {
+  private Buffer integers(int below) {
     int[] values = new int[BATCH];
     for (int i = 0; i < BATCH; i++) {
       values[i] = 7 * i % below;

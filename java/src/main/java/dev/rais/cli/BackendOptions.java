@@ -2,6 +2,8 @@ package dev.rais.cli;
 
 import dev.rais.backend.Backend;
 import dev.rais.backend.Backends;
+import dev.rais.backend.Precision;
+import java.util.Optional;
 import java.util.function.Consumer;
 import picocli.CommandLine.Option;
 
@@ -19,8 +21,8 @@ final class BackendOptions {
       names = "--precision",
       paramLabel = "NAME",
       description =
-          "fp32, or tf32: convolutions and linear layers may round to 10 bits on CUDA (default:"
-              + " fp32).")
+          "What to compute in on CUDA: fp32; tf32, where convolutions and linear layers may round"
+              + " to 10 bits; or bf16, where activations have 8 bits (default: fp32).")
   private String precision;
 
   @Option(
@@ -49,6 +51,19 @@ final class BackendOptions {
 
   /** Opens the backend; the caller closes it. */
   Backend open(Console console) {
+    return open(console, precision);
+  }
+
+  /**
+   * Opens a backend to go on with a run, in its own precision where none is given.
+   *
+   * @param begun that precision, if it is known
+   */
+  Backend openAgain(Console console, Optional<Precision> begun) {
+    return open(console, precision == null ? begun.map(Precision::id).orElse(null) : precision);
+  }
+
+  private Backend open(Console console, String precision) {
     check();
     Consumer<String> warn = warning -> console.err().println("rais: warning: " + warning);
     // Where an option is not given, the system property decides.

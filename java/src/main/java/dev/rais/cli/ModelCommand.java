@@ -1,5 +1,6 @@
 package dev.rais.cli;
 
+import dev.rais.backend.DType;
 import dev.rais.nn.Model;
 import dev.rais.nn.Models;
 import dev.rais.nn.Shape;
@@ -171,7 +172,7 @@ final class ModelCommand implements Callable<Integer> {
               dims(layer.outputShape()),
               layer.parameterCount()));
     }
-    RunMemory memory = RunMemory.of(model, batch);
+    RunMemory memory = RunMemory.of(model, batch, DType.FLOAT32);
     if (json) {
       console
           .out()

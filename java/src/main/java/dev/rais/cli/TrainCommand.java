@@ -218,7 +218,7 @@ final class TrainCommand implements Callable<Integer> {
     TrainingConfig begun = checkpoint.config();
     Dataset dataset = options.load(begun.data());
     TrainingConfig asked = config(begun.toBuilder().data(dataset.name()));
-    try (Backend backend = backendOptions.open(console)) {
+    try (Backend backend = backendOptions.openAgain(console, checkpoint.precision())) {
       if (!backend.description().equals(checkpoint.backend())) {
         warn(
             "the run was begun with %s, this is %s: it may not repeat to the last bit"
@@ -458,7 +458,7 @@ final class TrainCommand implements Callable<Integer> {
                 config.sampler(),
                 Texts.shortest(config.epochs())));
     console.err().println(backend.description());
-    RunMemory memory = RunMemory.of(model, config.batchSize());
+    RunMemory memory = RunMemory.of(model, config.batchSize(), backend.activations());
     console
         .err()
         .println(
@@ -513,6 +513,7 @@ final class TrainCommand implements Callable<Integer> {
                       Texts.percent(summary.boundShare()),
                       Texts.count(summary.flooredExamples()))));
     }
+    rows.add(List.of("computed by", summary.backend()));
     if (output.out != null) {
       rows.add(List.of("saved in", output.out.toString()));
     }

@@ -86,22 +86,25 @@ public final class BoundNetwork implements AutoCloseable {
     return plan.batch();
   }
 
-  /** FLOAT32 [m, image]: to be filled before each {@link #forward}. */
+  /** {@link Backend#activations} [m, image]: to be filled before each {@link #forward}. */
   public Buffer input() {
     return activation(0);
   }
 
-  /** FLOAT32 [m, K]: filled by {@link #forward}. */
+  /** {@link Backend#activations} [m, K]: filled by {@link #forward}. */
   public Buffer logits() {
     return activation(layers.size());
   }
 
-  /** FLOAT32 [m, H]: h, the input of the final linear layer. */
+  /** {@link Backend#activations} [m, H]: h, the input of the final linear layer. */
   public Buffer finalInput() {
     return activation(plan.model().layers().getLast().input());
   }
 
-  /** FLOAT32 [m, K]: to be filled before {@link #backward}; null in evaluation mode. */
+  /**
+   * {@link Backend#activations} [m, K]: to be filled before {@link #backward}; null in evaluation
+   * mode.
+   */
   public Buffer logitGradients() {
     return view(plan.gradient(layers.size()));
   }

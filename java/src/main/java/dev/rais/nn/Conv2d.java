@@ -65,7 +65,7 @@ public record Conv2d(int channels, int kernel, int stride, int padding, boolean 
   @Override
   public BoundLayer bind(LayerContext context) {
     Convolution op = context.backend().convolution(shape(context.batch(), context.inputShape()));
-    Buffer weight = context.parameters().getFirst().value();
+    Buffer weight = context.parameters().getFirst().operand();
     Buffer weightGradient = context.parameters().getFirst().gradient();
     Buffer b = bias ? context.parameters().getLast().value() : null;
     Buffer biasGradient = bias ? context.parameters().getLast().gradient() : null;

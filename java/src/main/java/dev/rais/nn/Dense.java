@@ -47,7 +47,7 @@ public record Dense(int outputs) implements Layer {
     return new BoundLayer() {
       @Override
       public void forward(Step step) {
-        op.forward(x, weight.value(), bias.value(), y);
+        op.forward(x, weight.operand(), bias.value(), y);
       }
 
       @Override
@@ -58,7 +58,7 @@ public record Dense(int outputs) implements Layer {
           op.addExampleSquaredNorms(x, dy, context.squaredNorms());
         }
         if (dx != null) {
-          op.backwardData(dy, weight.value(), dx);
+          op.backwardData(dy, weight.operand(), dx);
         }
       }
 

@@ -6,7 +6,8 @@ import java.util.List;
 
 /**
  * All a layer is given when it is bound. The buffers hold what their names say only from where they
- * are filled to where {@link MemoryUse} says that they are last read.
+ * are filled to where {@link MemoryUse} says that they are last read. Activations and their
+ * gradients are of {@link Backend#activations}.
  *
  * @param backend where to compute
  * @param mode what the passes are for
@@ -15,15 +16,15 @@ import java.util.List;
  * @param inputShape shape of one example's input
  * @param parameters the layer's parameters, in the order of {@link Layer#parameters}
  * @param state what it keeps beside them, in the order of {@link Layer#state}
- * @param input FLOAT32 [m, inputShape]: filled before each forward pass
- * @param residual FLOAT32 [m, output shape]: to be added, null but in a layer that joins
- * @param output FLOAT32 [m, output shape]: to be filled by the forward pass
- * @param outputGradient FLOAT32 [m, output shape]: filled before each backward pass; may be
- *     overwritten; null in evaluation mode
- * @param inputGradient FLOAT32 [m, inputShape]: to be filled by the backward pass; null where it is
- *     not wanted
- * @param residualGradient FLOAT32 [m, output shape]: to be filled by the backward pass; null but in
- *     a layer that joins
+ * @param input [m, inputShape]: filled before each forward pass
+ * @param residual [m, output shape]: to be added, null but in a layer that joins
+ * @param output [m, output shape]: to be filled by the forward pass
+ * @param outputGradient [m, output shape]: filled before each backward pass; may be overwritten;
+ *     null in evaluation mode
+ * @param inputGradient [m, inputShape]: to be filled by the backward pass; null where it is not
+ *     wanted
+ * @param residualGradient [m, output shape]: to be filled by the backward pass; null but in a layer
+ *     that joins
  * @param squaredNorms FLOAT32 [m]: to be added to in the mode for example norms, else null
  */
 public record LayerContext(

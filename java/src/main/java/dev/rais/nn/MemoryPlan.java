@@ -1,5 +1,6 @@
 package dev.rais.nn;
 
+import dev.rais.backend.DType;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
@@ -15,7 +16,10 @@ import java.util.List;
  * The largest are placed first, each as low as it can be.
  */
 public final class MemoryPlan {
-  /** Elements to whose multiples slots are aligned: 256 bytes, what devices want of an operand. */
+  /**
+   * Elements to whose multiples slots are aligned: 256 bytes of floats, 128 of bfloat16s, which is
+   * what devices want of an operand.
+   */
   private static final long ALIGNMENT = 64;
 
   /** Space for one activation or gradient. */
@@ -257,9 +261,9 @@ public final class MemoryPlan {
     return count;
   }
 
-  /** Size of the block. */
-  public long numBytes() {
-    return count * Float.BYTES;
+  /** Size of a block of such activations. */
+  public long numBytes(DType activations) {
+    return count * activations.numBytes();
   }
 
   /** Place of an activation. */

@@ -20,6 +20,10 @@ public final class Network implements AutoCloseable {
   private final Model model;
   private final long seed;
   private final Buffer values;
+
+  /** Null where activations are floats. */
+  private final Buffer rounded;
+
   private final Buffer gradients;
   private final Buffer velocities;
 
@@ -42,6 +46,10 @@ public final class Network implements AutoCloseable {
     List<TensorSpec> specs = model.parameters();
     List<TensorSpec> stateSpecs = model.state();
     values = allocate(specs);
+    rounded =
+        backend.activations() == DType.FLOAT32
+            ? null
+            : backend.allocate(backend.activations(), values.count());
     gradients = allocate(specs);
     velocities = allocate(specs);
     stateValues = allocate(stateSpecs);
@@ -49,7 +57,8 @@ public final class Network implements AutoCloseable {
     for (TensorSpec spec : specs) {
       Buffer value = values.slice(offset, spec.count());
       Buffer gradient = gradients.slice(offset, spec.count());
-      parameters.add(new Parameter(spec.name(), spec.dims(), offset, value, gradient));
+      Buffer operand = rounded == null ? value : rounded.slice(offset, spec.count());
+      parameters.add(new Parameter(spec.name(), spec.dims(), offset, value, operand, gradient));
       offset += spec.count();
     }
     offset = 0;
@@ -65,6 +74,7 @@ public final class Network implements AutoCloseable {
     for (int k = 0; k < stateSpecs.size(); k++) {
       initialise(state.get(k), stateSpecs.get(k), null, k);
     }
+    valuesWritten();
   }
 
   private Buffer allocate(List<TensorSpec> specs) {
@@ -119,9 +129,25 @@ public final class Network implements AutoCloseable {
     return Stream.<NamedTensor>concat(parameters.stream(), state.stream()).toList();
   }
 
-  /** All values w, flat. */
+  /** All values w, flat. Who writes to them calls {@link #valuesWritten} then. */
   public Buffer values() {
     return values;
+  }
+
+  /**
+   * All values rounded to the type of activations, flat, which layers multiply by; null where
+   * activations are floats. {@link Backend#sgd(Buffer, Buffer, Buffer, Buffer, float, float,
+   * float)} fills it.
+   */
+  public Buffer rounded() {
+    return rounded;
+  }
+
+  /** Rounds values that were not written by an update. */
+  public void valuesWritten() {
+    if (rounded != null) {
+      backend.round(values, rounded);
+    }
   }
 
   /** All gradients g, flat. */
@@ -147,14 +173,15 @@ public final class Network implements AutoCloseable {
    */
   public BoundNetwork bind(int batch, Mode mode) {
     MemoryPlan plan = MemoryPlan.of(model, batch, mode);
-    return new BoundNetwork(this, plan, backend.allocate(DType.FLOAT32, plan.count()), true);
+    return new BoundNetwork(
+        this, plan, backend.allocate(backend.activations(), plan.count()), true);
   }
 
   /**
    * Prepares passes in memory that others use too, in turns: between an input's filling and the
    * last look at what came of it, nobody else may use it.
    *
-   * @param workspace FLOAT32 of at least the plan's count
+   * @param workspace {@link Backend#activations} of at least the plan's count
    */
   public BoundNetwork bind(MemoryPlan plan, Buffer workspace) {
     return new BoundNetwork(this, plan, workspace, false);
@@ -163,6 +190,9 @@ public final class Network implements AutoCloseable {
   @Override
   public void close() {
     values.close();
+    if (rounded != null) {
+      rounded.close();
+    }
     gradients.close();
     velocities.close();
     stateValues.close();

@@ -1,5 +1,6 @@
 package dev.rais.train;
 
+import dev.rais.backend.Precision;
 import dev.rais.data.Dataset;
 import dev.rais.data.ImageSet;
 import dev.rais.nn.NamedTensor;
@@ -17,6 +18,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.zip.CRC32C;
 
 /**
@@ -120,6 +122,7 @@ public final class Checkpoint {
 
     void upload(Network network) {
       network.values().upload(values);
+      network.valuesWritten();
       network.velocities().upload(velocities);
       network.stateValues().upload(state);
     }
@@ -160,6 +163,7 @@ public final class Checkpoint {
     metadata.put("format_version", VERSION);
     metadata.put("created_by", "rais " + Version.current());
     metadata.put("backend", network.backend().description());
+    metadata.put("precision", network.backend().precision().id());
     metadata.put("data", data);
     metadata.put("sampler", sampler.sampler());
     Map<String, TensorFile.Tensor> tensors = new LinkedHashMap<>();
@@ -320,6 +324,23 @@ public final class Checkpoint {
   /** What computed, with versions; another one may round differently. */
   public String backend() {
     return contents.metadata().get("backend");
+  }
+
+  /** What was computed in; empty where that was not written yet. */
+  public Optional<Precision> precision() {
+    return Precision.of(contents.metadata().getOrDefault("precision", ""));
+  }
+
+  /**
+   * Refuses a precision whose activations have another type. TF32 is float that may be rounded on
+   * the way, so that either may go on with the other.
+   */
+  void requireActivationsOf(Precision here) {
+    Precision begun = precision().orElse(here);
+    if (here.activations() != begun.activations()) {
+      throw new RunFileException(
+          "precision is %s, but the run was begun with %s".formatted(here.id(), begun.id()));
+    }
   }
 
   /** What the data set was, see {@link #fingerprint}. */

@@ -264,6 +264,7 @@ final class DeviceSteps implements Steps {
         parts.network().values(),
         parts.network().velocities(),
         parts.network().gradients(),
+        parts.network().rounded(),
         (float) config.momentum(),
         (float) config.weightDecay());
   }

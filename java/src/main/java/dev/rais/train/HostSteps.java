@@ -123,6 +123,7 @@ final class HostSteps implements Steps {
         parts.network().values(),
         parts.network().velocities(),
         parts.network().gradients(),
+        parts.network().rounded(),
         (float) counts.learningRate,
         (float) config.momentum(),
         (float) config.weightDecay());

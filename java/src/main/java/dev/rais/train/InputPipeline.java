@@ -54,7 +54,7 @@ final class InputPipeline implements AutoCloseable {
     this.input = input;
     indices = backend.allocate(DType.INT32, batch);
     boolean ahead = overlap && augmentation != null && backend.supportsConcurrentGather();
-    nextInput = ahead ? backend.allocate(DType.FLOAT32, input.count()) : null;
+    nextInput = ahead ? backend.allocate(input.type(), input.count()) : null;
     nextIndices = ahead ? backend.allocate(DType.INT32, batch) : null;
     thread =
         ahead

@@ -36,6 +36,7 @@ final class LastGood {
    */
   DivergedException diverged(long found, double loss) {
     network.values().upload(values);
+    network.valuesWritten();
     network.stateValues().upload(state);
     String what =
         Double.isFinite(loss)

@@ -306,6 +306,7 @@ public final class ModelFile {
       for (NamedTensor tensor : network.tensors()) {
         tensor.value().upload(values(channel, tensor.name()));
       }
+      network.valuesWritten();
       return network;
     } catch (IOException e) {
       network.close();

@@ -1,5 +1,6 @@
 package dev.rais.train;
 
+import dev.rais.backend.DType;
 import dev.rais.nn.MemoryPlan;
 import dev.rais.nn.Mode;
 import dev.rais.nn.Model;
@@ -18,16 +19,23 @@ public record RunMemory(long activations, long parameters) {
   /** Values, gradients, velocities, last good values. */
   private static final int COPIES = 4;
 
+  /** Values rounded to the type of activations, and gradients as they are summed up in it. */
+  private static final int ROUNDED_COPIES = 2;
+
   /**
    * Plans a run.
    *
    * @param batch examples m
+   * @param activations their type
    */
-  public static RunMemory of(Model model, int batch) {
-    long parameters = COPIES * model.parameterCount();
-    long state = 2 * model.state().stream().mapToLong(TensorSpec::count).sum();
+  public static RunMemory of(Model model, int batch, DType activations) {
+    long parameters = Float.BYTES * COPIES * model.parameterCount();
+    if (activations != DType.FLOAT32) {
+      parameters += ROUNDED_COPIES * activations.numBytes() * model.parameterCount();
+    }
+    long state = 2 * Float.BYTES * model.state().stream().mapToLong(TensorSpec::count).sum();
     return new RunMemory(
-        MemoryPlan.of(model, batch, Mode.TRAINING).numBytes(), Float.BYTES * (parameters + state));
+        MemoryPlan.of(model, batch, Mode.TRAINING).numBytes(activations), parameters + state);
   }
 
   /** All of it. */
@@ -41,14 +49,15 @@ public record RunMemory(long activations, long parameters) {
    * @param available bytes that can be taken
    * @throws IllegalArgumentException with the figures and the largest batch size that fits
    */
-  static void require(long available, Model model, int batch) {
-    RunMemory memory = of(model, batch);
+  static void require(long available, Model model, int batch, DType activations) {
+    RunMemory memory = of(model, batch, activations);
     if (memory.total() <= available) {
       return;
     }
     long left = available - memory.parameters;
-    int fits = MemoryPlan.within(left / Float.BYTES, model, batch, Mode.TRAINING).batch();
-    boolean none = of(model, fits).total() > available;
+    int fits =
+        MemoryPlan.within(left / activations.numBytes(), model, batch, Mode.TRAINING).batch();
+    boolean none = of(model, fits, activations).total() > available;
     throw new IllegalArgumentException(
         "batch-size %d needs %s (activations %s, parameters %s), but only %s are available; %s"
             .formatted(

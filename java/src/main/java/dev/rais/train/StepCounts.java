@@ -2,7 +2,7 @@ package dev.rais.train;
 
 /** What a run counts from step to step. */
 final class StepCounts {
-  private static final double LOSS_ALPHA = 0.02;
+  static final double LOSS_ALPHA = 0.02;
 
   /** [n] how often each example was trained on. */
   final int[] draws;

@@ -2,7 +2,6 @@ package dev.rais.train;
 
 import dev.rais.backend.Backend;
 import dev.rais.backend.Buffer;
-import dev.rais.backend.DType;
 import dev.rais.data.Dataset;
 import dev.rais.data.ImageSet;
 import dev.rais.data.Normalization;
@@ -115,7 +114,7 @@ public final class Trainer implements AutoCloseable {
       Normalization normalization = data.normalization();
       train = new DeviceImages(backend, data.train(), normalization);
       test = new DeviceImages(backend, data.test(), normalization);
-      RunMemory.require(backend.availableMemory(), model, m);
+      RunMemory.require(backend.availableMemory(), model, m, backend.activations());
       sampler = Samplers.create(config, data.train().labels(), data.numClasses());
       made = sampler;
       network = new Network(backend, model, config.seed());
@@ -126,7 +125,7 @@ public final class Trainer implements AutoCloseable {
           sampler instanceof OracleSampler ? ExactNorms.plan(model, n, plan.count()) : null;
       workspace =
           backend.allocate(
-              DType.FLOAT32,
+              backend.activations(),
               Math.max(
                   Math.max(plan.count(), evaluation.count()), exact == null ? 0 : exact.count()));
       net = network.bind(plan, workspace);
@@ -321,11 +320,12 @@ public final class Trainer implements AutoCloseable {
    * Goes on where a checkpoint stands: from there on this run is the one that was interrupted, bit
    * for bit where the backend computes the same.
    *
-   * @throws RunFileException if it is of another configuration, data set or network; names what
-   *     differs. The trainer is then of no use any more
+   * @throws RunFileException if it is of another configuration, data set or network, or of another
+   *     type of activations; names what differs. The trainer is then of no use any more
    */
   public void restore(Checkpoint checkpoint) {
     config.requireSame(checkpoint.config());
+    checkpoint.requireActivationsOf(backend.precision());
     if (!fingerprint().equals(checkpoint.data())) {
       throw new RunFileException(
           "the data set %s has %s; the checkpoint's had %s"

@@ -88,7 +88,7 @@ public abstract class BackendConformance {
   @TestFactory
   final List<DynamicNode> computesWhatTheReferenceComputes() {
     List<DynamicNode> nodes = new ArrayList<>();
-    List<Case> table = ConformanceCases.all();
+    List<Case> table = ConformanceCases.all(backend.activations());
     for (Op op : Op.values()) {
       List<Case> cases = table.stream().filter(c -> c.op() == op).toList();
       nodes.add(dynamicContainer(op.toString(), chosen(cases).map(this::numeric).toList()));
@@ -136,7 +136,7 @@ public abstract class BackendConformance {
 
   @TestFactory
   final List<DynamicTest> refusesMisuse() {
-    return chosen(MisuseCases.all())
+    return chosen(MisuseCases.all(backend.activations()))
         .map(
             c ->
                 dynamicTest(
@@ -202,9 +202,35 @@ public abstract class BackendConformance {
     assertThrows(IllegalStateException.class, () -> part.download(new byte[2]));
   }
 
+  private List<DType> types() {
+    return Arrays.stream(DType.values())
+        .filter(type -> type != DType.BFLOAT16 || backend.supports(Op.ROUND))
+        .toList();
+  }
+
+  /** Floats go there and back, to the nearest that the type has. */
+  @Test
+  final void activationsAreFloatsToTheHost() {
+    float[] values = {9, 1 + 0x1p-7f, -1 - 0x1p-8f, -0f, Float.POSITIVE_INFINITY, Float.NaN, 3};
+    try (Buffer whole = backend.allocate(backend.activations(), 7)) {
+      whole.upload(new float[] {7, 7, 7, 7, 7, 7, 7});
+      Buffer part = whole.slice(1, 5);
+      part.upload(values, 1);
+      float[] found = new float[7];
+      part.download(found, 2);
+      boolean half = backend.activations() == DType.BFLOAT16;
+      float[] expected = {
+        0, 0, 1 + 0x1p-7f, half ? -1 : -1 - 0x1p-8f, -0f, Float.POSITIVE_INFINITY, Float.NaN
+      };
+      assertArrayEquals(expected, found);
+      assertEquals(7, whole.toFloats()[0]);
+      assertEquals(7, whole.toFloats()[6]);
+    }
+  }
+
   @Test
   final void memoryKnowsItsSize() {
-    for (DType type : DType.values()) {
+    for (DType type : types()) {
       try (Buffer buffer = backend.allocate(type, 5)) {
         assertEquals(type, buffer.type());
         assertEquals(5, buffer.count());

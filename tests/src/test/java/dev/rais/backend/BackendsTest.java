@@ -17,8 +17,9 @@ class BackendsTest {
     assertEquals("there is no backend 'gpu'; backends: auto, cpu, cuda", backend.getMessage());
     var precision =
         assertThrows(
-            IllegalArgumentException.class, () -> Backends.open("cpu", 1, "bf16", warning -> {}));
-    assertEquals("there is no precision 'bf16'; precisions: fp32, tf32", precision.getMessage());
+            IllegalArgumentException.class, () -> Backends.open("cpu", 1, "fp64", warning -> {}));
+    assertEquals(
+        "there is no precision 'fp64'; precisions: fp32, tf32, bf16", precision.getMessage());
     var binding =
         assertThrows(
             IllegalArgumentException.class,
@@ -28,10 +29,73 @@ class BackendsTest {
 
   /** TF32 is allowed, not demanded. */
   @Test
-  void theCpuTakesEveryPrecision() {
-    for (String precision : Backends.PRECISIONS) {
+  void theCpuComputesInFloatWhereThatIsAllowed() {
+    for (String precision : List.of("fp32", "tf32")) {
       try (Backend backend = Backends.open("cpu", 1, precision, warning -> {})) {
         assertEquals("cpu", backend.name());
+        assertEquals(Precision.FP32, backend.precision());
+      }
+    }
+  }
+
+  @Test
+  void bf16IsRefusedOnTheCpu() {
+    var asked =
+        assertThrows(
+            IllegalArgumentException.class, () -> Backends.open("cpu", 1, "bf16", warning -> {}));
+    assertEquals(
+        "precision bf16 is for CUDA alone: the CPU computes in fp32, which --precision fp32 asks"
+            + " for",
+        asked.getMessage());
+    try (Backend cpu = Backends.open("cpu", 1, warning -> {})) {
+      var kept =
+          assertThrows(IllegalArgumentException.class, () -> cpu.allocate(DType.BFLOAT16, 3));
+      assertEquals(
+          "the CPU computes in float and keeps no bfloat16: use the precision fp32",
+          kept.getMessage());
+    }
+  }
+
+  /** Where CUDA was to compute in bf16 the CPU does not take over in another precision. */
+  @Test
+  void withoutCudaBf16IsRefused() {
+    withoutDriver(
+        () -> {
+          var e =
+              assertThrows(
+                  IllegalStateException.class,
+                  () -> Backends.open("auto", 1, "bf16", warning -> {}));
+          assertEquals(
+              "precision bf16 needs CUDA, and the CUDA driver that -Drais.cuda.driver names,"
+                  + " /does/not/exist.so, does not exist; the CPU computes in fp32, which"
+                  + " --precision fp32 asks for",
+              e.getMessage());
+          with(
+              "rais.cuda.precision",
+              "bf16",
+              () -> {
+                assertThrows(
+                    IllegalStateException.class, () -> Backends.open("auto", 1, warning -> {}));
+                // What is asked for is more than what is usual.
+                Backends.open("auto", 1, "fp32", warning -> {}).close();
+              });
+        });
+  }
+
+  private static void withoutDriver(Runnable body) {
+    with("rais.cuda.driver", "/does/not/exist.so", body);
+  }
+
+  private static void with(String property, String value, Runnable body) {
+    String before = System.getProperty(property);
+    System.setProperty(property, value);
+    try {
+      body.run();
+    } finally {
+      if (before == null) {
+        System.clearProperty(property);
+      } else {
+        System.setProperty(property, before);
       }
     }
   }
@@ -58,24 +122,18 @@ class BackendsTest {
   /** A driver that was asked for and is not there: a GPU was hoped for. */
   @Test
   void theCpuTakesOverWithOneLineThatSaysWhy() {
-    String property = "rais.cuda.driver";
-    String before = System.getProperty(property);
-    System.setProperty(property, "/does/not/exist.so");
-    List<String> warnings = new ArrayList<>();
-    try (Backend backend = Backends.open("auto", 1, warnings::add)) {
-      assertEquals("cpu", backend.name());
-      assertEquals(
-          List.of(
-              "computing on the CPU: the CUDA driver that -Drais.cuda.driver names,"
-                  + " /does/not/exist.so, does not exist"),
-          warnings);
-    } finally {
-      if (before == null) {
-        System.clearProperty(property);
-      } else {
-        System.setProperty(property, before);
-      }
-    }
+    withoutDriver(
+        () -> {
+          List<String> warnings = new ArrayList<>();
+          try (Backend backend = Backends.open("auto", 1, warnings::add)) {
+            assertEquals("cpu", backend.name());
+            assertEquals(
+                List.of(
+                    "computing on the CPU: the CUDA driver that -Drais.cuda.driver names,"
+                        + " /does/not/exist.so, does not exist"),
+                warnings);
+          }
+        });
   }
 
   @Test

@@ -179,7 +179,7 @@ final class BatchNormCases {
             case CONSTANT -> 1 + i % s.channels() / 7f;
           };
     }
-    return x;
+    return t.asActivations(x);
   }
 
   private static double[] doublesOrNull(float[] values) {
@@ -194,8 +194,12 @@ final class BatchNormCases {
     return values == null ? null : t.input(values);
   }
 
+  private static Trial.Operand activationsOrNull(Trial t, float[] values) {
+    return values == null ? null : t.activationInput(values);
+  }
+
   private static float[] residual(Trial t, BatchNormShape s) {
-    return s.fusion() == Fusion.ADD_RELU ? t.uniform(s.count()) : null;
+    return s.fusion() == Fusion.ADD_RELU ? t.activations(s.count()) : null;
   }
 
   private static void forward(
@@ -206,12 +210,12 @@ final class BatchNormCases {
     float[] residual = residual(t, s);
     float[] runningMean = t.uniform(s.channels());
     float[] runningVariance = positive(t, s);
-    var xs = t.input(x);
+    var xs = t.activationInput(x);
     var ws = inputOrNull(t, weights);
     var gammas = t.input(gamma);
     var betas = t.input(beta);
-    var residuals = inputOrNull(t, residual);
-    var y = t.output(s.count());
+    var residuals = activationsOrNull(t, residual);
+    var y = t.activationOutput(s.count());
     var mean = t.output(s.channels());
     var inverse = t.output(s.channels());
     var runningMeans = t.updated(runningMean);
@@ -344,13 +348,13 @@ final class BatchNormCases {
       mean[c] += kind == Kind.FAR ? 1000 : 0;
     }
     float[] variance = positive(t, s);
-    var xs = t.input(x);
+    var xs = t.activationInput(x);
     var gammas = t.input(gamma);
     var betas = t.input(beta);
-    var residuals = inputOrNull(t, residual);
+    var residuals = activationsOrNull(t, residual);
     var means = t.input(mean);
     var variances = t.input(variance);
-    var y = t.output(s.count());
+    var y = t.activationOutput(s.count());
     try (BatchNorm op = backend.batchNorm(s)) {
       t.run(
           () ->
@@ -416,7 +420,7 @@ final class BatchNormCases {
       float[] inverse = floats(forward.inverseDeviation());
       float[] gamma = t.uniform(s.channels());
       float[] beta = t.uniform(s.channels());
-      float[] dy = t.uniform(s.count());
+      float[] dy = t.activations(s.count());
       float[] y = outputs(t, s, x, gamma, beta, doubles(mean), doubles(inverse), dy);
       return new BackwardInputs(x, y, dy, weights, gamma, beta, mean, inverse);
     }
@@ -479,24 +483,24 @@ final class BatchNormCases {
   private static void backward(
       Backend backend, Trial t, BatchNormShape s, Kind kind, float[] weights, boolean wanted) {
     var in = BackwardInputs.of(t, s, kind, weights);
-    var dy = t.input(in.dy());
-    var dx = wanted ? t.output(s.count()) : null;
-    var dresidual = s.fusion() == Fusion.ADD_RELU ? t.output(s.count()) : null;
+    var dy = t.activationInput(in.dy());
+    var dx = wanted ? t.activationOutput(s.count()) : null;
+    var dresidual = s.fusion() == Fusion.ADD_RELU ? t.activationOutput(s.count()) : null;
     backward(backend, t, s, in, dy, dx, dresidual);
   }
 
   private static void inPlace(Backend backend, Trial t, BatchNormShape s) {
     var in = BackwardInputs.of(t, s, Kind.USUAL, weights(t, s));
-    var dy = t.updated(in.dy());
-    var dresidual = s.fusion() == Fusion.ADD_RELU ? t.output(s.count()) : null;
+    var dy = t.activationUpdated(in.dy());
+    var dresidual = s.fusion() == Fusion.ADD_RELU ? t.activationOutput(s.count()) : null;
     backward(backend, t, s, in, dy, dy, dresidual);
   }
 
   private static void residualInPlace(Backend backend, Trial t, BatchNormShape s) {
     var in = BackwardInputs.of(t, s, Kind.USUAL, weights(t, s));
     boolean added = s.fusion() == Fusion.ADD_RELU;
-    var dy = added ? t.updated(in.dy()) : t.input(in.dy());
-    var dx = t.output(s.count());
+    var dy = added ? t.activationUpdated(in.dy()) : t.activationInput(in.dy());
+    var dx = t.activationOutput(s.count());
     backward(backend, t, s, in, dy, dx, added ? dy : null);
   }
 
@@ -508,9 +512,9 @@ final class BatchNormCases {
       Trial.Operand dy,
       Trial.Operand dx,
       Trial.Operand dresidual) {
-    var xs = t.input(in.x());
+    var xs = t.activationInput(in.x());
     // Where nothing is added the output may be gone.
-    var ys = s.fusion() == Fusion.ADD_RELU ? t.input(in.y()) : null;
+    var ys = s.fusion() == Fusion.ADD_RELU ? t.activationInput(in.y()) : null;
     var ws = inputOrNull(t, in.weights());
     var gammas = t.input(in.gamma());
     var betas = t.input(in.beta());
@@ -585,15 +589,15 @@ final class BatchNormCases {
 
   private static void backwardRunning(Backend backend, Trial t, BatchNormShape s, boolean wanted) {
     var in = RunningInputs.of(t, s);
-    var dx = wanted ? t.output(s.count()) : null;
-    var dresidual = s.fusion() == Fusion.ADD_RELU ? t.output(s.count()) : null;
-    backwardRunning(backend, t, s, in, t.input(in.dy()), dx, dresidual);
+    var dx = wanted ? t.activationOutput(s.count()) : null;
+    var dresidual = s.fusion() == Fusion.ADD_RELU ? t.activationOutput(s.count()) : null;
+    backwardRunning(backend, t, s, in, t.activationInput(in.dy()), dx, dresidual);
   }
 
   private static void runningInPlace(Backend backend, Trial t, BatchNormShape s) {
     var in = RunningInputs.of(t, s);
-    var dys = t.updated(in.dy());
-    var dresidual = s.fusion() == Fusion.ADD_RELU ? t.output(s.count()) : null;
+    var dys = t.activationUpdated(in.dy());
+    var dresidual = s.fusion() == Fusion.ADD_RELU ? t.activationOutput(s.count()) : null;
     backwardRunning(backend, t, s, in, dys, dys, dresidual);
   }
 
@@ -613,7 +617,7 @@ final class BatchNormCases {
       float[] beta = t.uniform(s.channels());
       float[] mean = t.uniform(s.channels());
       float[] variance = positive(t, s);
-      float[] dy = t.uniform(s.count());
+      float[] dy = t.activations(s.count());
       double[] inverse = BatchNormReference.inverses(s, doubles(variance));
       float[] y = outputs(t, s, x, gamma, beta, doubles(mean), inverse, dy);
       return new RunningInputs(x, y, dy, gamma, beta, mean, variance);
@@ -640,8 +644,8 @@ final class BatchNormCases {
       Trial.Operand dresidual) {
     var expected = in.expected(s);
     float[] before = ConformanceCases.ofTheSize(t, expected.squaredNorms());
-    var xs = t.input(in.x());
-    var ys = s.fusion() == Fusion.ADD_RELU ? t.input(in.y()) : null;
+    var xs = t.activationInput(in.x());
+    var ys = s.fusion() == Fusion.ADD_RELU ? t.activationInput(in.y()) : null;
     var gammas = t.input(in.gamma());
     var betas = t.input(in.beta());
     var means = t.input(in.mean());
@@ -682,7 +686,10 @@ final class BatchNormCases {
     ConformanceCases.checkAdded(t, norms, before, expected.squaredNorms(), sums, depth);
   }
 
-  /** All results of a pass there and back. */
+  /** How many of {@link #results}, the first ones, are activations. */
+  private static final int ACTIVATION_RESULTS = 2;
+
+  /** All results of a pass there and back: y and dx, then what there is of each channel. */
   private static List<float[]> results(
       Backend backend, BatchNormShape s, float[] x, float[] dy, float[] weights, float[] residual) {
     List<Buffer> buffers = new ArrayList<>();
@@ -694,13 +701,13 @@ final class BatchNormCases {
       float[] ones = new float[s.channels()];
       Arrays.fill(ones, 1f);
       perChannel[0].upload(ones);
-      Buffer xs = filled(backend, buffers, x);
+      Buffer xs = activations(backend, buffers, x);
       Buffer ws = weights == null ? null : filled(backend, buffers, weights);
-      Buffer residuals = residual == null ? null : filled(backend, buffers, residual);
-      Buffer y = filled(backend, buffers, x);
-      Buffer dys = filled(backend, buffers, dy);
-      Buffer dx = filled(backend, buffers, x);
-      Buffer dresidual = residual == null ? null : filled(backend, buffers, x);
+      Buffer residuals = residual == null ? null : activations(backend, buffers, residual);
+      Buffer y = activations(backend, buffers, x);
+      Buffer dys = activations(backend, buffers, dy);
+      Buffer dx = activations(backend, buffers, x);
+      Buffer dresidual = residual == null ? null : activations(backend, buffers, x);
       op.forward(
           xs,
           ws,
@@ -738,8 +745,16 @@ final class BatchNormCases {
     }
   }
 
+  private static Buffer activations(Backend backend, List<Buffer> buffers, float[] values) {
+    return filled(backend, buffers, backend.activations(), values);
+  }
+
   private static Buffer filled(Backend backend, List<Buffer> buffers, float[] values) {
-    Buffer buffer = backend.allocate(DType.FLOAT32, values.length);
+    return filled(backend, buffers, DType.FLOAT32, values);
+  }
+
+  private static Buffer filled(Backend backend, List<Buffer> buffers, DType type, float[] values) {
+    Buffer buffer = backend.allocate(type, values.length);
     buffers.add(buffer);
     buffer.upload(values);
     return buffer;
@@ -748,7 +763,7 @@ final class BatchNormCases {
   /** To float rounding: the largest difference is a few units in the last place of the largest. */
   private static void equalWeights(Backend backend, Trial t, BatchNormShape s) {
     float[] x = inputs(t, s, Kind.USUAL);
-    float[] dy = t.uniform(s.count());
+    float[] dy = t.activations(s.count());
     float[] residual = residual(t, s);
     float[] weights = new float[s.batch()];
     Arrays.fill(weights, 0.37f);
@@ -760,6 +775,9 @@ final class BatchNormCases {
       assertTrue(largest > 0, "result " + i + " is zero, so nothing is compared");
       double[] bounds = new double[expected.length];
       Arrays.fill(bounds, 8 * U * largest);
+      if (i < ACTIVATION_RESULTS) { // of which both were rounded
+        bounds = Trial.rounded(2 * t.unit(), expected, bounds);
+      }
       t.check("result " + i + " of equal weights", weighted.get(i), expected, bounds);
     }
   }

@@ -1,5 +1,6 @@
 package dev.rais.backend;
 
+import static dev.rais.backend.DType.FLOAT32;
 import static dev.rais.backend.ErrorBounds.U;
 import static dev.rais.backend.ErrorBounds.absolute;
 import static dev.rais.backend.ErrorBounds.doubles;
@@ -11,6 +12,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.rais.random.Philox;
+import dev.rais.reference.Bfloat16;
 import dev.rais.reference.Reference;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -43,7 +45,12 @@ final class ConformanceCases {
 
   private ConformanceCases() {}
 
-  static List<Case> all() {
+  /**
+   * The table.
+   *
+   * @param activations their type
+   */
+  static List<Case> all(DType activations) {
     var table = new ConformanceCases();
     table.convolutions();
     table.linears();
@@ -55,6 +62,12 @@ final class ConformanceCases {
     table.norms();
     table.cases.addAll(BatchNormCases.all());
     table.cases.addAll(ResidualCases.all());
+    if (activations == DType.FLOAT32) {
+      table.add(Op.GATHER, "golden bits", ConformanceCases::golden);
+      table.cases.add(ResidualCases.golden());
+    } else {
+      table.roundings();
+    }
     return table.cases;
   }
 
@@ -129,14 +142,14 @@ final class ConformanceCases {
   }
 
   private static void convolutionForward(Backend backend, Trial t, ConvolutionShape s) {
-    float[] x = t.uniform(s.inputCount());
-    float[] w = t.uniform(s.weightCount());
+    float[] x = t.activations(s.inputCount());
+    float[] w = t.activations(s.weightCount());
     float[] b = t.uniform(s.outputChannels());
-    var xs = t.input(x);
-    var ws = t.input(w);
+    var xs = t.activationInput(x);
+    var ws = t.activationInput(w);
     var bs = t.input(b);
     Buffer bias = s.bias() ? bs.buffer() : null;
-    var y = t.output(s.outputCount());
+    var y = t.activationOutput(s.outputCount());
     try (Convolution op = backend.convolution(s)) {
       t.run(() -> op.forward(xs.buffer(), ws.buffer(), bias, y.buffer()));
     }
@@ -146,15 +159,29 @@ final class ConformanceCases {
         "y",
         y,
         Reference.convolution(s, doubles(x), doubles(w), doubles(b)),
-        ofSums(s.patch(), sums));
+        withoutBias(
+            t,
+            s.bias(),
+            ofSums(s.patch(), sums),
+            Reference.convolution(s, doubles(x), doubles(w), new double[b.length])));
+  }
+
+  /**
+   * Bounds that also hold where the sums were rounded to the type of activations before the bias
+   * was added.
+   *
+   * @param sums without the bias
+   */
+  private static double[] withoutBias(Trial t, boolean bias, double[] bounds, double[] sums) {
+    return bias ? Trial.rounded(t.unit(), sums, bounds) : bounds;
   }
 
   private static void convolutionData(Backend backend, Trial t, ConvolutionShape s) {
-    float[] dy = t.uniform(s.outputCount());
-    float[] w = t.uniform(s.weightCount());
-    var dys = t.input(dy);
-    var ws = t.input(w);
-    var dx = t.output(s.inputCount());
+    float[] dy = t.activations(s.outputCount());
+    float[] w = t.activations(s.weightCount());
+    var dys = t.activationInput(dy);
+    var ws = t.activationInput(w);
+    var dx = t.activationOutput(s.inputCount());
     try (Convolution op = backend.convolution(s)) {
       t.run(() -> op.backwardData(dys.buffer(), ws.buffer(), dx.buffer()));
     }
@@ -168,10 +195,10 @@ final class ConformanceCases {
   }
 
   private static void convolutionWeights(Backend backend, Trial t, ConvolutionShape s) {
-    float[] x = t.uniform(s.inputCount());
-    float[] dy = t.uniform(s.outputCount());
-    var xs = t.input(x);
-    var dys = t.input(dy);
+    float[] x = t.activations(s.inputCount());
+    float[] dy = t.activations(s.outputCount());
+    var xs = t.activationInput(x);
+    var dys = t.activationInput(dy);
     var dw = t.output(s.weightCount());
     var db = s.bias() ? t.output(s.outputChannels()) : null;
     Buffer bias = s.bias() ? db.buffer() : null;
@@ -181,7 +208,9 @@ final class ConformanceCases {
     var expected = Reference.convolutionBackwardWeights(s, doubles(x), doubles(dy));
     var sums = Reference.convolutionBackwardWeights(s, absolute(doubles(x)), absolute(doubles(dy)));
     double terms = (double) s.outputCount() / s.outputChannels();
-    t.check("dw", dw, expected.weights(), ofSums(terms, sums.weights()));
+    // Sums are floats, but a library may leave them in the type of activations.
+    double[] bounds = ofSums(terms, sums.weights());
+    t.check("dw", dw, expected.weights(), Trial.rounded(t.unit(), expected.weights(), bounds));
     if (s.bias()) {
       t.check("db", db, expected.bias(), ofSums(terms, sums.bias()));
     }
@@ -193,8 +222,8 @@ final class ConformanceCases {
    */
   private static void convolutionNorms(
       Backend backend, Trial t, ConvolutionShape s, boolean cancel) {
-    float[] x = t.uniform(s.inputCount());
-    float[] dy = t.uniform(s.outputCount());
+    float[] x = t.activations(s.inputCount());
+    float[] dy = t.activations(s.outputCount());
     if (cancel) {
       // All inputs equal and gradients that sum to nearly nothing: a gradient near zero.
       Arrays.fill(x, 1f);
@@ -206,8 +235,8 @@ final class ConformanceCases {
     }
     double[] expected = Reference.convolutionSquaredNorms(s, doubles(x), doubles(dy));
     float[] before = ofTheSize(t, expected);
-    var xs = t.input(x);
-    var dys = t.input(dy);
+    var xs = t.activationInput(x);
+    var dys = t.activationInput(dy);
     var norms = t.updated(before);
     try (Convolution op = backend.convolution(s)) {
       t.run(() -> op.addExampleSquaredNorms(xs.buffer(), dys.buffer(), norms.buffer()));
@@ -302,13 +331,14 @@ final class ConformanceCases {
 
   private static void spoil(Backend backend, ConvolutionShape s) {
     try (Convolution op = backend.convolution(s);
-        Buffer x = nans(backend, s.inputCount());
-        Buffer w = nans(backend, s.weightCount());
-        Buffer b = nans(backend, s.outputChannels());
-        Buffer y = nans(backend, s.outputCount());
-        Buffer norms = nans(backend, s.batch())) {
+        Buffer x = nans(backend, backend.activations(), s.inputCount());
+        Buffer w = nans(backend, backend.activations(), s.weightCount());
+        Buffer b = nans(backend, FLOAT32, s.outputChannels());
+        Buffer y = nans(backend, backend.activations(), s.outputCount());
+        Buffer dw = nans(backend, FLOAT32, s.weightCount());
+        Buffer norms = nans(backend, FLOAT32, s.batch())) {
       op.forward(x, w, b, y);
-      op.backwardWeights(x, y, w, b);
+      op.backwardWeights(x, y, dw, b);
       op.addExampleSquaredNorms(x, y, norms);
       op.backwardData(y, w, x);
     }
@@ -316,49 +346,57 @@ final class ConformanceCases {
 
   private static void spoil(Backend backend, LinearShape s) {
     try (Linear op = backend.linear(s);
-        Buffer x = nans(backend, s.inputCount());
-        Buffer w = nans(backend, s.weightCount());
-        Buffer b = nans(backend, s.outputs());
-        Buffer y = nans(backend, s.outputCount());
-        Buffer norms = nans(backend, s.batch())) {
+        Buffer x = nans(backend, backend.activations(), s.inputCount());
+        Buffer w = nans(backend, backend.activations(), s.weightCount());
+        Buffer b = nans(backend, FLOAT32, s.outputs());
+        Buffer y = nans(backend, backend.activations(), s.outputCount());
+        Buffer dw = nans(backend, FLOAT32, s.weightCount());
+        Buffer norms = nans(backend, FLOAT32, s.batch())) {
       op.forward(x, w, b, y);
-      op.backwardWeights(x, y, w, b);
+      op.backwardWeights(x, y, dw, b);
       op.addExampleSquaredNorms(x, y, norms);
       op.backwardData(y, w, x);
     }
   }
 
-  private static Buffer nans(Backend backend, long count) {
+  private static Buffer nans(Backend backend, DType type, long count) {
     float[] values = new float[(int) count];
     Arrays.fill(values, Float.NaN);
-    Buffer buffer = backend.allocate(DType.FLOAT32, count);
+    Buffer buffer = backend.allocate(type, count);
     buffer.upload(values);
     return buffer;
   }
 
   private static void linearForward(Backend backend, Trial t, LinearShape s) {
-    float[] x = t.uniform(s.inputCount());
-    float[] w = t.uniform(s.weightCount());
+    float[] x = t.activations(s.inputCount());
+    float[] w = t.activations(s.weightCount());
     float[] b = t.uniform(s.outputs());
-    var xs = t.input(x);
-    var ws = t.input(w);
+    var xs = t.activationInput(x);
+    var ws = t.activationInput(w);
     var bs = t.input(b);
-    var y = t.output(s.outputCount());
+    var y = t.activationOutput(s.outputCount());
     try (Linear op = backend.linear(s)) {
       t.run(() -> op.forward(xs.buffer(), ws.buffer(), bs.buffer(), y.buffer()));
     }
     double[] sums =
         Reference.linear(s, absolute(doubles(x)), absolute(doubles(w)), absolute(doubles(b)));
     t.check(
-        "y", y, Reference.linear(s, doubles(x), doubles(w), doubles(b)), ofSums(s.inputs(), sums));
+        "y",
+        y,
+        Reference.linear(s, doubles(x), doubles(w), doubles(b)),
+        withoutBias(
+            t,
+            true,
+            ofSums(s.inputs(), sums),
+            Reference.linear(s, doubles(x), doubles(w), new double[b.length])));
   }
 
   private static void linearData(Backend backend, Trial t, LinearShape s) {
-    float[] dy = t.uniform(s.outputCount());
-    float[] w = t.uniform(s.weightCount());
-    var dys = t.input(dy);
-    var ws = t.input(w);
-    var dx = t.output(s.inputCount());
+    float[] dy = t.activations(s.outputCount());
+    float[] w = t.activations(s.weightCount());
+    var dys = t.activationInput(dy);
+    var ws = t.activationInput(w);
+    var dx = t.activationOutput(s.inputCount());
     try (Linear op = backend.linear(s)) {
       t.run(() -> op.backwardData(dys.buffer(), ws.buffer(), dx.buffer()));
     }
@@ -371,10 +409,10 @@ final class ConformanceCases {
   }
 
   private static void linearWeights(Backend backend, Trial t, LinearShape s) {
-    float[] x = t.uniform(s.inputCount());
-    float[] dy = t.uniform(s.outputCount());
-    var xs = t.input(x);
-    var dys = t.input(dy);
+    float[] x = t.activations(s.inputCount());
+    float[] dy = t.activations(s.outputCount());
+    var xs = t.activationInput(x);
+    var dys = t.activationInput(dy);
     var dw = t.output(s.weightCount());
     var db = t.output(s.outputs());
     try (Linear op = backend.linear(s)) {
@@ -387,12 +425,12 @@ final class ConformanceCases {
   }
 
   private static void linearNorms(Backend backend, Trial t, LinearShape s) {
-    float[] x = t.uniform(s.inputCount());
-    float[] dy = t.uniform(s.outputCount());
+    float[] x = t.activations(s.inputCount());
+    float[] dy = t.activations(s.outputCount());
     double[] expected = Reference.linearSquaredNorms(s, doubles(x), doubles(dy));
     float[] before = ofTheSize(t, expected);
-    var xs = t.input(x);
-    var dys = t.input(dy);
+    var xs = t.activationInput(x);
+    var dys = t.activationInput(dy);
     var norms = t.updated(before);
     try (Linear op = backend.linear(s)) {
       t.run(() -> op.addExampleSquaredNorms(xs.buffer(), dys.buffer(), norms.buffer()));
@@ -413,7 +451,7 @@ final class ConformanceCases {
     for (int[] n : shapes) {
       var shape = new PoolShape(n[0], n[1], n[2], n[3], n[4], n[5]);
       String name = Arrays.toString(n) + " (batch, height, width, channels, kernel, stride)";
-      add(Op.MAX_POOL, name, (b, t) -> maxPool(b, t, shape, t.uniform(shape.inputCount())));
+      add(Op.MAX_POOL, name, (b, t) -> maxPool(b, t, shape, t.activations(shape.inputCount())));
       add(Op.MAX_POOL, "ties " + name, (b, t) -> maxPool(b, t, shape, t.ties(shape.inputCount())));
     }
     var shape = new PoolShape(2, 6, 6, 3, 3, 2);
@@ -423,16 +461,16 @@ final class ConformanceCases {
         (b, t) -> {
           float[] x = new float[(int) shape.inputCount()];
           Arrays.fill(x, -3e38f);
-          maxPool(b, t, shape, x);
+          maxPool(b, t, shape, t.asActivations(x));
         });
   }
 
   private static void maxPool(Backend backend, Trial t, PoolShape s, float[] x) {
-    float[] dy = t.uniform(s.outputCount());
-    var xs = t.input(x);
-    var dys = t.input(dy);
-    var y = t.output(s.outputCount());
-    var dx = t.output(s.inputCount());
+    float[] dy = t.activations(s.outputCount());
+    var xs = t.activationInput(x);
+    var dys = t.activationInput(dy);
+    var y = t.activationOutput(s.outputCount());
+    var dx = t.activationOutput(s.inputCount());
     try (MaxPool op = backend.maxPool(s)) {
       t.run(
           () -> {
@@ -452,43 +490,43 @@ final class ConformanceCases {
   private void relus() {
     for (int size : sizesAndLong()) {
       add(Op.RELU, "forward " + size, (b, t) -> relu(b, t, t.ties(size)));
-      add(Op.RELU, "forward in place " + size, (b, t) -> reluInPlace(b, t, t.uniform(size)));
+      add(Op.RELU, "forward in place " + size, (b, t) -> reluInPlace(b, t, t.activations(size)));
       add(Op.RELU, "backward " + size, (b, t) -> reluBackward(b, t, size));
       add(Op.RELU, "backward in place " + size, (b, t) -> reluBackwardInPlace(b, t, size));
     }
     float[] extremes = {-0f, 0f, Float.MIN_VALUE, -Float.MIN_VALUE, 3e38f, -3e38f, 1e-40f};
-    add(Op.RELU, "forward of extremes", (b, t) -> relu(b, t, extremes));
+    add(Op.RELU, "forward of extremes", (b, t) -> relu(b, t, t.asActivations(extremes.clone())));
   }
 
   private static void relu(Backend backend, Trial t, float[] x) {
-    var xs = t.input(x);
-    var y = t.output(x.length);
+    var xs = t.activationInput(x);
+    var y = t.activationOutput(x.length);
     t.run(() -> backend.relu(xs.buffer(), y.buffer()));
     // Exact, but a backend may flush numbers below the normal range to zero.
     t.check("y", y, Reference.relu(doubles(x)), floor(x.length, Float.MIN_NORMAL));
   }
 
   private static void reluInPlace(Backend backend, Trial t, float[] x) {
-    var xs = t.updated(x);
+    var xs = t.activationUpdated(x);
     t.run(() -> backend.relu(xs.buffer(), xs.buffer()));
     t.checkExact("x", xs, Reference.relu(doubles(x)));
   }
 
   private static void reluBackward(Backend backend, Trial t, int size) {
     float[] y = t.ties(size);
-    float[] dy = t.uniform(size);
-    var ys = t.input(y);
-    var dys = t.input(dy);
-    var dx = t.output(size);
+    float[] dy = t.activations(size);
+    var ys = t.activationInput(y);
+    var dys = t.activationInput(dy);
+    var dx = t.activationOutput(size);
     t.run(() -> backend.reluBackward(ys.buffer(), dys.buffer(), dx.buffer()));
     t.checkExact("dx", dx, Reference.reluBackward(doubles(y), doubles(dy)));
   }
 
   private static void reluBackwardInPlace(Backend backend, Trial t, int size) {
     float[] y = t.ties(size);
-    float[] dy = t.uniform(size);
-    var ys = t.input(y);
-    var dys = t.updated(dy);
+    float[] dy = t.activations(size);
+    var ys = t.activationInput(y);
+    var dys = t.activationUpdated(dy);
     t.run(() -> backend.reluBackward(ys.buffer(), dys.buffer(), dys.buffer()));
     t.checkExact("dy", dys, Reference.reluBackward(doubles(y), doubles(dy)));
   }
@@ -587,12 +625,13 @@ final class ConformanceCases {
       int[] labels,
       float[] weights,
       float scale) {
-    var z = t.input(logits);
+    t.asActivations(logits);
+    var z = t.activationInput(logits);
     var w = t.input(weights);
     Buffer classesOfRows = t.integers(labels);
     var losses = t.output(rows);
     var norms = t.output(rows);
-    var gradients = t.output((long) rows * classes);
+    var gradients = t.activationOutput((long) rows * classes);
     Buffer flags = t.bytes(null, rows);
     t.run(
         () ->
@@ -654,7 +693,8 @@ final class ConformanceCases {
     for (int j = 0; j < rows; j++) {
       labels[j] = t.random().nextInt(classes);
     }
-    var z = t.input(logits);
+    t.asActivations(logits);
+    var z = t.activationInput(logits);
     Buffer classesOfRows = t.integers(labels);
     var losses = t.output(rows);
     var norms = t.output(rows);
@@ -686,7 +726,7 @@ final class ConformanceCases {
       labels[j] = j < 3 ? classes - 1 : 0;
       logits[j * classes + classes - 1] = defects[j % 3];
     }
-    var z = t.input(logits);
+    var z = t.activationInput(t.asActivations(logits));
     Buffer classesOfRows = t.integers(labels);
     var losses = t.output(rows);
     var norms = t.output(rows);
@@ -753,7 +793,6 @@ final class ConformanceCases {
           Arrays.toString(n) + " (images, height, width, channels, batch, padding, flip, cutout)";
       add(Op.GATHER, "augmented " + name, (b, t) -> augment(b, t, n));
     }
-    add(Op.GATHER, "golden bits", ConformanceCases::golden);
   }
 
   private static void augment(Backend backend, Trial t, int[] n) {
@@ -784,7 +823,7 @@ final class ConformanceCases {
     Buffer chosen = t.integers(indices);
     var scales = t.input(scale);
     var shifts = t.input(shift);
-    var batch = t.output((long) n[4] * shape.size());
+    var batch = t.activationOutput((long) n[4] * shape.size());
     t.run(
         () ->
             backend.gather(
@@ -817,7 +856,7 @@ final class ConformanceCases {
     Buffer chosen = t.integers(indices);
     var scale = t.input(new float[] {0.015625f, 0.0157f, 0.0163f});
     var shift = t.input(new float[] {-1.9f, -2.01f, -1.7f});
-    var batch = t.output(64L * shape.size());
+    var batch = t.activationOutput(64L * shape.size());
     t.run(
         () ->
             backend.gather(
@@ -854,7 +893,7 @@ final class ConformanceCases {
     Buffer chosen = t.integers(indices);
     var scales = t.input(scale);
     var shifts = t.input(shift);
-    var batch = t.output((long) rows * imageSize);
+    var batch = t.activationOutput((long) rows * imageSize);
     t.run(
         () ->
             backend.gather(
@@ -883,20 +922,22 @@ final class ConformanceCases {
     for (int size : sizesAndLong()) {
       for (float[] n : settings) {
         String name = size + " parameters, " + Arrays.toString(n) + " (rate, momentum, decay)";
-        add(Op.SGD, name, (b, t) -> sgd(b, t, size, n[0], n[1], n[2]));
+        add(Op.SGD, name, (b, t) -> sgd(b, t, size, n[0], n[1], n[2], false));
       }
     }
   }
 
   private static void sgd(
-      Backend backend, Trial t, int size, float rate, float momentum, float decay) {
+      Backend backend, Trial t, int size, float rate, float momentum, float decay, boolean rounds) {
     float[] w = t.uniform(size);
     float[] u = t.uniform(size);
     float[] g = t.uniform(size);
     var ws = t.updated(w);
     var us = t.updated(u);
     var gs = t.input(g);
-    t.run(() -> backend.sgd(ws.buffer(), us.buffer(), gs.buffer(), rate, momentum, decay));
+    var rounded = rounds ? t.output(DType.BFLOAT16, size) : null;
+    Buffer copy = rounds ? rounded.buffer() : null;
+    t.run(() -> backend.sgd(ws.buffer(), us.buffer(), gs.buffer(), copy, rate, momentum, decay));
     var expected = Reference.sgd(doubles(w), doubles(u), doubles(g), rate, momentum, decay);
     // Σ of absolute terms: a negative rate makes the reference add them.
     var sums =
@@ -909,6 +950,52 @@ final class ConformanceCases {
             decay);
     t.check("u", us, expected.u(), relative(6 * U, sums.u(), 0));
     t.check("w", ws, expected.w(), relative(7 * U, sums.w(), 0));
+    if (rounds) {
+      t.checkExact("rounded", rounded, doubles(ws.buffer().toFloats()));
+    }
+  }
+
+  private void roundings() {
+    for (int size : sizesAndLong()) {
+      add(Op.ROUND, size + " elements", (b, t) -> round(b, t, t.uniform(size)));
+      add(
+          Op.ROUND,
+          "after a momentum step of " + size,
+          (b, t) -> sgd(b, t, size, 0.1f, 0.9f, 1e-3f, true));
+    }
+    float[] special = {
+      0x1.01p0f, // half-way to the one above, whose last bit is 1
+      0x1.03p0f, // the same, and the one above is even
+      Math.nextUp(0x1.01p0f),
+      -0x1.01p0f,
+      -0f,
+      Float.MIN_VALUE,
+      Float.MAX_VALUE, // beyond the largest there is
+      Float.POSITIVE_INFINITY,
+    };
+    add(Op.ROUND, "special numbers", (b, t) -> round(b, t, special));
+    add(
+        Op.ROUND,
+        "a NaN stays one",
+        (b, t) -> {
+          // Its payload lies in the half that goes.
+          var x = t.input(new float[] {1, Float.intBitsToFloat(0x7f800001), 2});
+          var y = t.output(DType.BFLOAT16, 3);
+          t.run(() -> b.round(x.buffer(), y.buffer()));
+          float[] found = y.buffer().toFloats();
+          assertTrue(found[0] == 1 && Float.isNaN(found[1]) && found[2] == 2);
+        });
+  }
+
+  private static void round(Backend backend, Trial t, float[] x) {
+    var xs = t.input(x);
+    var y = t.output(DType.BFLOAT16, x.length);
+    t.run(() -> backend.round(xs.buffer(), y.buffer()));
+    float[] found = y.buffer().toFloats();
+    for (int i = 0; i < x.length; i++) {
+      assertEquals(
+          Float.floatToIntBits(Bfloat16.rounded(x[i])), Float.floatToIntBits(found[i]), "" + x[i]);
+    }
   }
 
   private void norms() {
@@ -950,8 +1037,8 @@ final class ConformanceCases {
   }
 
   private static void rowSquaredNorms(Backend backend, Trial t, int rows, int columns) {
-    float[] x = t.uniform((long) rows * columns);
-    var xs = t.input(x);
+    float[] x = t.activations((long) rows * columns);
+    var xs = t.activationInput(x);
     var sums = t.output(rows);
     t.run(() -> backend.rowSquaredNorms(xs.buffer(), sums.buffer()));
     double[] expected = Reference.rowSquaredNorms(rows, doubles(x));

@@ -13,6 +13,12 @@ public final class ErrorBounds {
   /** Half a unit in the last place of 1. */
   public static final double U = 0x1p-24;
 
+  /** The same of bfloat16, which has 8 bits. */
+  public static final double BFLOAT16_U = 0x1p-8;
+
+  /** Largest error of a bfloat16 that is rounded to a multiple of the least one above 0. */
+  public static final double BFLOAT16_LEAST = 0x1p-134;
+
   private ErrorBounds() {}
 
   /** γ for a sum of k products and a bias, rounded to a float. */

@@ -1,5 +1,6 @@
 package dev.rais.backend;
 
+import static dev.rais.backend.DType.BFLOAT16;
 import static dev.rais.backend.DType.FLOAT32;
 import static dev.rais.backend.DType.INT32;
 import static dev.rais.backend.DType.UINT8;
@@ -31,10 +32,19 @@ final class MisuseCases {
 
   private final List<Case> cases = new ArrayList<>();
 
-  private MisuseCases() {}
+  private final DType activations;
 
-  static List<Case> all() {
-    var table = new MisuseCases();
+  private MisuseCases(DType activations) {
+    this.activations = activations;
+  }
+
+  /**
+   * All misuse.
+   *
+   * @param activations their type
+   */
+  static List<Case> all(DType activations) {
+    var table = new MisuseCases(activations);
     table.operations();
     table.withoutBias();
     table.batchNorm(Fusion.NONE);
@@ -43,17 +53,20 @@ final class MisuseCases {
     table.averagePool();
     table.dropout();
     table.ranges();
+    if (activations == BFLOAT16) {
+      table.roundings();
+    }
     return table.cases;
   }
 
   private void operations() {
     var c = new ConvolutionShape(2, 5, 5, 3, 4, 3, 1, 1);
-    Slot x = Slot.of("x", FLOAT32, c.inputCount());
-    Slot w = Slot.of("w", FLOAT32, c.weightCount());
+    Slot x = Slot.of("x", activations, c.inputCount());
+    Slot w = Slot.of("w", activations, c.weightCount());
     Slot b = Slot.of("b", FLOAT32, c.outputChannels());
-    Slot y = Slot.of("y", FLOAT32, c.outputCount());
-    Slot dy = Slot.of("dy", FLOAT32, c.outputCount());
-    Slot dx = Slot.of("dx", FLOAT32, c.inputCount());
+    Slot y = Slot.of("y", activations, c.outputCount());
+    Slot dy = Slot.of("dy", activations, c.outputCount());
+    Slot dx = Slot.of("dx", activations, c.inputCount());
     Slot dw = Slot.of("dw", FLOAT32, c.weightCount());
     Slot db = Slot.of("db", FLOAT32, c.outputChannels());
     Slot perExample = Slot.of("squared norms", FLOAT32, 2);
@@ -113,8 +126,8 @@ final class MisuseCases {
             op.forward(o[0], o[1]);
           }
         },
-        Slot.of("x", FLOAT32, p.inputCount()),
-        Slot.of("y", FLOAT32, p.outputCount()));
+        Slot.of("x", activations, p.inputCount()),
+        Slot.of("y", activations, p.outputCount()));
     operation(
         Op.MAX_POOL,
         "max-pool backward",
@@ -123,19 +136,19 @@ final class MisuseCases {
             op.backward(o[0], o[1]);
           }
         },
-        Slot.of("dy", FLOAT32, p.outputCount()),
-        Slot.of("dx", FLOAT32, p.inputCount()));
+        Slot.of("dy", activations, p.outputCount()),
+        Slot.of("dx", activations, p.inputCount()));
     elementwise();
     operation(
         Op.LOSS_LAYER,
         "loss layer",
         (k, o) -> k.lossLayer(3, 5, o[0], o[1], o[2], 1f, o[3], o[4], o[5], o[6]),
-        Slot.of("logits", FLOAT32, 15),
+        Slot.of("logits", activations, 15),
         Slot.of("labels", INT32, 3),
         new Slot("weights", FLOAT32, 3, true),
         Slot.of("losses", FLOAT32, 3),
         Slot.of("norms", FLOAT32, 3),
-        new Slot("gradients", FLOAT32, 15, true),
+        new Slot("gradients", activations, 15, true),
         Slot.of("correctness", UINT8, 3));
     operation(
         Op.GATHER,
@@ -145,14 +158,14 @@ final class MisuseCases {
         Slot.of("indices", INT32, 5),
         Slot.of("scale", FLOAT32, 3),
         Slot.of("shift", FLOAT32, 3),
-        Slot.of("batch", FLOAT32, 30));
+        Slot.of("batch", activations, 30));
   }
 
   private void linear() {
     var s = new LinearShape(3, 4, 5);
-    Slot x = Slot.of("x", FLOAT32, 12);
-    Slot w = Slot.of("w", FLOAT32, 20);
-    Slot dy = Slot.of("dy", FLOAT32, 15);
+    Slot x = Slot.of("x", activations, 12);
+    Slot w = Slot.of("w", activations, 20);
+    Slot dy = Slot.of("dy", activations, 15);
     operation(
         Op.LINEAR,
         "linear forward",
@@ -164,7 +177,7 @@ final class MisuseCases {
         x,
         w,
         Slot.of("b", FLOAT32, 5),
-        Slot.of("y", FLOAT32, 15));
+        Slot.of("y", activations, 15));
     operation(
         Op.LINEAR,
         "linear backward to data",
@@ -175,7 +188,7 @@ final class MisuseCases {
         },
         dy,
         w,
-        Slot.of("dx", FLOAT32, 12));
+        Slot.of("dx", activations, 12));
     operation(
         Op.LINEAR,
         "linear backward to weights",
@@ -206,22 +219,22 @@ final class MisuseCases {
         Op.RELU,
         "relu",
         (k, o) -> k.relu(o[0], o[1]),
-        Slot.of("x", FLOAT32, 7),
-        Slot.of("y", FLOAT32, 7));
+        Slot.of("x", activations, 7),
+        Slot.of("y", activations, 7));
     operation(
         Op.RELU,
         "relu backward",
         (k, o) -> k.reluBackward(o[0], o[1], o[2]),
-        Slot.of("y", FLOAT32, 7),
-        Slot.of("dy", FLOAT32, 7),
-        Slot.of("dx", FLOAT32, 7));
+        Slot.of("y", activations, 7),
+        Slot.of("dy", activations, 7),
+        Slot.of("dx", activations, 7));
     operation(
         Op.ADD,
         "add",
         (k, o) -> k.add(o[0], o[1], o[2]),
-        Slot.of("a", FLOAT32, 7),
-        Slot.of("b", FLOAT32, 7),
-        Slot.of("y", FLOAT32, 7));
+        Slot.of("a", activations, 7),
+        Slot.of("b", activations, 7),
+        Slot.of("y", activations, 7));
     operation(
         Op.SGD,
         "sgd",
@@ -235,8 +248,25 @@ final class MisuseCases {
         Op.ROW_SQUARED_NORMS,
         "row squared norms",
         (k, o) -> k.rowSquaredNorms(o[0], o[1]),
-        Slot.of("x", FLOAT32, 15), // one row more does not divide it either
+        Slot.of("x", activations, 15), // one row more does not divide it either
         Slot.of("squared norms", FLOAT32, 3));
+  }
+
+  private void roundings() {
+    operation(
+        Op.ROUND,
+        "sgd",
+        (k, o) -> k.sgd(o[0], o[1], o[2], o[3], 0.1f, 0.9f, 0f),
+        Slot.of("w", FLOAT32, 7),
+        Slot.of("u", FLOAT32, 7),
+        Slot.of("g", FLOAT32, 7),
+        new Slot("rounded", BFLOAT16, 7, true));
+    operation(
+        Op.ROUND,
+        "round",
+        (k, o) -> k.round(o[0], o[1]),
+        Slot.of("x", FLOAT32, 7),
+        Slot.of("y", BFLOAT16, 7));
   }
 
   /** A shape without a bias takes none: forgetting that would lose a bias in silence. */
@@ -247,9 +277,10 @@ final class MisuseCases {
         "a bias where the shape has none",
         (k, t) -> {
           try (Convolution op = k.convolution(s);
+              Buffer x = k.allocate(activations, 1);
               Buffer one = k.allocate(FLOAT32, 1)) {
-            surplus("b", () -> op.forward(one, one, one, one));
-            surplus("db", () -> op.backwardWeights(one, one, one, one));
+            surplus("b", () -> op.forward(x, x, one, x));
+            surplus("db", () -> op.backwardWeights(x, x, one, one));
           }
         });
     var n = new BatchNormShape(1, 1, 1, 1e-5f, Fusion.RELU);
@@ -258,11 +289,11 @@ final class MisuseCases {
         "a residual where the shape has none",
         (k, t) -> {
           try (BatchNorm op = k.batchNorm(n);
+              Buffer x = k.allocate(activations, 1);
               Buffer one = k.allocate(FLOAT32, 1)) {
-            surplus("residual", () -> op.forwardRunning(one, one, one, one, one, one, one));
+            surplus("residual", () -> op.forwardRunning(x, one, one, one, one, x, x));
             surplus(
-                "dresidual",
-                () -> op.backward(one, one, one, one, one, one, one, one, one, one, one, one));
+                "dresidual", () -> op.backward(x, x, x, one, one, one, one, one, x, one, one, x));
           }
         });
   }
@@ -275,8 +306,8 @@ final class MisuseCases {
   private void batchNorm(Fusion fusion) {
     var s = new BatchNormShape(2, 3, 5, 1e-5f, fusion);
     boolean added = fusion == Fusion.ADD_RELU;
-    Slot x = Slot.of("x", FLOAT32, 30);
-    Slot y = Slot.of("y", FLOAT32, 30);
+    Slot x = Slot.of("x", activations, 30);
+    Slot y = Slot.of("y", activations, 30);
     Slot gamma = Slot.of("gamma", FLOAT32, 5);
     Slot beta = Slot.of("beta", FLOAT32, 5);
     Slot weights = new Slot("example weights", FLOAT32, 2, true);
@@ -284,11 +315,11 @@ final class MisuseCases {
     Slot inverse = Slot.of("inverse deviation", FLOAT32, 5);
     Slot runningMean = Slot.of("running mean", FLOAT32, 5);
     Slot runningVariance = Slot.of("running variance", FLOAT32, 5);
-    Slot residual = Slot.of("residual", FLOAT32, 30);
-    Slot dy = Slot.of("dy", FLOAT32, 30);
-    Slot dx = new Slot("dx", FLOAT32, 30, true);
-    Slot dresidual = Slot.of("dresidual", FLOAT32, 30);
-    Slot output = new Slot("y", FLOAT32, 30, !added);
+    Slot residual = Slot.of("residual", activations, 30);
+    Slot dy = Slot.of("dy", activations, 30);
+    Slot dx = new Slot("dx", activations, 30, true);
+    Slot dresidual = Slot.of("dresidual", activations, 30);
+    Slot output = new Slot("y", activations, 30, !added);
     batchNorm(
         s,
         "batch norm forward",
@@ -391,19 +422,19 @@ final class MisuseCases {
         Op.GLOBAL_AVERAGE_POOL,
         "global average pool",
         (k, o) -> k.globalAveragePool(2, 3, 5, o[0], o[1]),
-        Slot.of("x", FLOAT32, 30),
-        Slot.of("y", FLOAT32, 10));
+        Slot.of("x", activations, 30),
+        Slot.of("y", activations, 10));
     operation(
         Op.GLOBAL_AVERAGE_POOL,
         "global average pool backward",
         (k, o) -> k.globalAveragePoolBackward(2, 3, 5, o[0], o[1]),
-        Slot.of("dy", FLOAT32, 10),
-        Slot.of("dx", FLOAT32, 30));
+        Slot.of("dy", activations, 10),
+        Slot.of("dx", activations, 30));
     add(
         Op.GLOBAL_AVERAGE_POOL,
         "global average pool over nothing",
         (k, t) -> {
-          try (Buffer one = k.allocate(FLOAT32, 1)) {
+          try (Buffer one = k.allocate(activations, 1)) {
             String text =
                 assertThrows(
                         IllegalArgumentException.class,
@@ -419,8 +450,8 @@ final class MisuseCases {
         Op.DROPOUT,
         "dropout",
         (k, o) -> k.dropout(o[0], 0.5f, 1, 2, 3, o[1]),
-        Slot.of("x", FLOAT32, 7),
-        Slot.of("y", FLOAT32, 7));
+        Slot.of("x", activations, 7),
+        Slot.of("y", activations, 7));
     for (float rate : new float[] {-0.1f, 1f, 1.5f, Float.NaN}) {
       add(
           Op.DROPOUT,
@@ -436,7 +467,7 @@ final class MisuseCases {
   }
 
   private static void badDropout(Backend backend, float rate, int layer, String named) {
-    try (Buffer one = backend.allocate(FLOAT32, 1)) {
+    try (Buffer one = backend.allocate(backend.activations(), 1)) {
       String text =
           assertThrows(
                   IllegalArgumentException.class,
@@ -457,7 +488,7 @@ final class MisuseCases {
             name + " without " + slot.name(),
             (k, t) -> refused(k, call, name, slots, at, null, slot.name()));
       }
-      DType wrong = slot.type() == INT32 ? FLOAT32 : INT32;
+      DType wrong = slot.type() == INT32 || slot.type() == BFLOAT16 ? FLOAT32 : INT32;
       add(
           op,
           name + " with " + slot.name() + " of the wrong type",
@@ -567,7 +598,7 @@ final class MisuseCases {
   private static void badLabel(Backend backend, int rows, int label) {
     int[] labels = new int[rows];
     labels[rows - 1] = label;
-    try (Buffer logits = backend.allocate(FLOAT32, rows * 10L);
+    try (Buffer logits = backend.allocate(backend.activations(), rows * 10L);
         Buffer classes = backend.allocate(INT32, rows);
         Buffer losses = backend.allocate(FLOAT32, rows);
         Buffer norms = backend.allocate(FLOAT32, rows);
@@ -591,7 +622,7 @@ final class MisuseCases {
         Buffer chosen = backend.allocate(INT32, rows);
         Buffer scale = backend.allocate(FLOAT32, 3);
         Buffer shift = backend.allocate(FLOAT32, 3);
-        Buffer batch = backend.allocate(FLOAT32, rows * 12L)) {
+        Buffer batch = backend.allocate(backend.activations(), rows * 12L)) {
       chosen.upload(indices);
       var error =
           assertThrows(

@@ -38,6 +38,11 @@ final class ResidualCases {
     return table.cases;
   }
 
+  /** Only for floats: of other types the bits are others. */
+  static Case golden() {
+    return new Case(Op.DROPOUT, Op.DROPOUT + " golden bits", ResidualCases::golden);
+  }
+
   private void sums() {
     for (int size : SIZES) {
       add(Op.ADD, size + " elements", (b, t) -> sum(b, t, size));
@@ -47,20 +52,20 @@ final class ResidualCases {
   }
 
   private static void sum(Backend backend, Trial t, int size) {
-    float[] a = t.uniform(size);
-    float[] b = t.uniform(size);
-    var as = t.input(a);
-    var bs = t.input(b);
-    var y = t.output(size);
+    float[] a = t.activations(size);
+    float[] b = t.activations(size);
+    var as = t.activationInput(a);
+    var bs = t.activationInput(b);
+    var y = t.activationOutput(size);
     t.run(() -> backend.add(as.buffer(), bs.buffer(), y.buffer()));
     t.checkExact("y", y, doubles(floatSums(a, b)));
   }
 
   private static void sumInPlace(Backend backend, Trial t, int size, boolean first) {
-    float[] a = t.uniform(size);
-    float[] b = t.uniform(size);
-    var as = first ? t.updated(a) : t.input(a);
-    var bs = first ? t.input(b) : t.updated(b);
+    float[] a = t.activations(size);
+    float[] b = t.activations(size);
+    var as = first ? t.activationUpdated(a) : t.activationInput(a);
+    var bs = first ? t.activationInput(b) : t.activationUpdated(b);
     var y = first ? as : bs;
     t.run(() -> backend.add(as.buffer(), bs.buffer(), y.buffer()));
     t.checkExact("y", y, doubles(floatSums(a, b)));
@@ -99,12 +104,12 @@ final class ResidualCases {
 
   private static void averagePool(
       Backend backend, Trial t, int batch, int positions, int channels) {
-    float[] x = t.uniform((long) batch * positions * channels);
-    float[] dy = t.uniform((long) batch * channels);
-    var xs = t.input(x);
-    var dys = t.input(dy);
-    var y = t.output(dy.length);
-    var dx = t.output(x.length);
+    float[] x = t.activations((long) batch * positions * channels);
+    float[] dy = t.activations((long) batch * channels);
+    var xs = t.activationInput(x);
+    var dys = t.activationInput(dy);
+    var y = t.activationOutput(dy.length);
+    var dx = t.activationOutput(x.length);
     t.run(
         () -> {
           backend.globalAveragePool(batch, positions, channels, xs.buffer(), y.buffer());
@@ -132,11 +137,10 @@ final class ResidualCases {
     for (float rate : new float[] {Float.MIN_VALUE, 1e-9f, 0x1.8p-32f, Math.nextDown(1f)}) {
       add(Op.DROPOUT, "1025 elements, " + rate, (b, t) -> dropout(b, t, 1025, rate, false));
     }
-    add(Op.DROPOUT, "golden bits", ResidualCases::golden);
   }
 
   private static void dropout(Backend backend, Trial t, int size, float rate, boolean inPlace) {
-    float[] x = t.uniform(size);
+    float[] x = t.activations(size);
     long seed = t.random().nextLong();
     long iteration = t.random().nextLong() >>> t.random().nextInt(64);
     int layer = t.random().nextInt(1 << 23) >>> t.random().nextInt(24);
@@ -153,8 +157,8 @@ final class ResidualCases {
           four);
       words[i] = Integer.toUnsignedLong(four[i % 4]);
     }
-    var xs = inPlace ? t.updated(x) : t.input(x);
-    var y = inPlace ? xs : t.output(size);
+    var xs = inPlace ? t.activationUpdated(x) : t.activationInput(x);
+    var y = inPlace ? xs : t.activationOutput(size);
     t.run(() -> backend.dropout(xs.buffer(), rate, seed, layer, iteration, y.buffer()));
     t.checkExact("y", y, doubles(Reference.dropout(x, rate, words)));
   }
@@ -168,8 +172,8 @@ final class ResidualCases {
     for (int i = 0; i < x.length; i++) {
       x[i] = i - 500;
     }
-    var xs = t.input(x);
-    var y = t.output(x.length);
+    var xs = t.activationInput(x);
+    var y = t.activationOutput(x.length);
     t.run(
         () ->
             backend.dropout(

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assertions.fail;
 
+import dev.rais.reference.Bfloat16;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -22,8 +23,8 @@ final class Trial implements AutoCloseable {
   /** Elements around an operand; odd, so that slices do not lie on vector boundaries. */
   private static final int GUARD = 37;
 
-  /** A NaN that no arithmetic produces. */
-  private static final float POISON = Float.intBitsToFloat(0x7fc0dead);
+  /** A NaN that no arithmetic produces; nor is its upper half one. */
+  private static final float POISON = Float.intBitsToFloat(0x7fcddead);
 
   private static final byte BYTE_POISON = (byte) 0xa5;
 
@@ -40,7 +41,11 @@ final class Trial implements AutoCloseable {
     private final Buffer buffer;
     private final float[] initial;
 
+    /** What the poison around it reads as. */
+    private final int poison;
+
     private Operand(Role role, Buffer whole, int count, float[] initial) {
+      poison = bits(whole.type() == DType.BFLOAT16 ? Bfloat16.rounded(POISON) : POISON);
       this.role = role;
       this.whole = whole;
       this.buffer = whole.slice(GUARD, count);
@@ -87,7 +92,36 @@ final class Trial implements AutoCloseable {
     return values;
   }
 
-  /** Whole numbers from −2 to 2: many ties, many zeros. */
+  /** Uniform in [−1, 1), as activations can be: rounded to their type. */
+  float[] activations(long count) {
+    return asActivations(uniform(count));
+  }
+
+  /** Rounds values to the type of activations, in place. */
+  float[] asActivations(float[] values) {
+    if (activationType() == DType.BFLOAT16) {
+      for (int i = 0; i < values.length; i++) {
+        values[i] = Bfloat16.rounded(values[i]);
+      }
+    }
+    return values;
+  }
+
+  private DType activationType() {
+    return backend.activations();
+  }
+
+  /** Largest relative error of a number that is rounded to the type of activations. */
+  double unit() {
+    return unit(activationType());
+  }
+
+  /** 0 for floats, the errors of which are in the bounds of what was computed. */
+  private static double unit(DType type) {
+    return type == DType.BFLOAT16 ? ErrorBounds.BFLOAT16_U : 0;
+  }
+
+  /** Whole numbers from −2 to 2, which every type has: many ties, many zeros. */
   float[] ties(long count) {
     float[] values = new float[(int) count];
     for (int i = 0; i < values.length; i++) {
@@ -96,25 +130,44 @@ final class Trial implements AutoCloseable {
     return values;
   }
 
-  /** An operand that must not change. */
+  /** An operand of floats that must not change. */
   Operand input(float[] values) {
-    return add(Role.INPUT, values.length, values.clone());
+    return add(DType.FLOAT32, Role.INPUT, values.length, values.clone());
   }
 
-  /** An operand that must be overwritten everywhere. */
+  /** The same of activations, which the values must be. */
+  Operand activationInput(float[] values) {
+    return add(activationType(), Role.INPUT, values.length, values.clone());
+  }
+
+  /** An operand of floats that must be overwritten everywhere. */
   Operand output(long count) {
+    return output(DType.FLOAT32, count);
+  }
+
+  /** The same of activations. */
+  Operand activationOutput(long count) {
+    return output(activationType(), count);
+  }
+
+  Operand output(DType type, long count) {
     float[] poison = new float[(int) count];
     Arrays.fill(poison, POISON);
-    return add(Role.OUTPUT, (int) count, poison);
+    return add(type, Role.OUTPUT, (int) count, poison);
   }
 
-  /** An operand that the operation reads and changes; it starts from these values in each run. */
+  /** Floats that the operation reads and changes; they start from these values in each run. */
   Operand updated(float[] values) {
-    return add(Role.UPDATED, values.length, values.clone());
+    return add(DType.FLOAT32, Role.UPDATED, values.length, values.clone());
   }
 
-  private Operand add(Role role, int count, float[] initial) {
-    Buffer whole = backend.allocate(DType.FLOAT32, count + 2L * GUARD);
+  /** The same of activations, which the values must be. */
+  Operand activationUpdated(float[] values) {
+    return add(activationType(), Role.UPDATED, values.length, values.clone());
+  }
+
+  private Operand add(DType type, Role role, int count, float[] initial) {
+    Buffer whole = backend.allocate(type, count + 2L * GUARD);
     others.add(whole);
     Operand operand = new Operand(role, whole, count, initial);
     operands.add(operand);
@@ -199,10 +252,10 @@ final class Trial implements AutoCloseable {
     int end = all.length - GUARD;
     for (int i = 0; i < all.length; i++) {
       boolean inside = i >= GUARD && i < end;
-      if (!inside && bits(all[i]) != bits(POISON)) {
+      if (!inside && bits(all[i]) != operand.poison) {
         fail(message("wrote outside of operand " + position, i - GUARD) + ": " + all[i]);
       }
-      if (inside && operand.role == Role.OUTPUT && bits(all[i]) == bits(POISON)) {
+      if (inside && operand.role == Role.OUTPUT && bits(all[i]) == operand.poison) {
         fail(message("did not write operand " + position, i - GUARD));
       }
       if (inside
@@ -221,10 +274,25 @@ final class Trial implements AutoCloseable {
   /**
    * Compares an operand with what is expected.
    *
-   * @param bounds largest error allowed, per element
+   * @param bounds largest error allowed, per element, before it is rounded to the operand's type
    */
   void check(String what, Operand operand, double[] expected, double[] bounds) {
-    check(what, operand.buffer.toFloats(), expected, bounds);
+    check(
+        what,
+        operand.buffer.toFloats(),
+        expected,
+        rounded(unit(operand.buffer.type()), expected, bounds));
+  }
+
+  /** Bounds of what is rounded once more, with this relative error. */
+  static double[] rounded(double unit, double[] expected, double[] bounds) {
+    double[] wider = bounds.clone();
+    if (unit > 0) {
+      for (int i = 0; i < wider.length; i++) {
+        wider[i] += unit * (Math.abs(expected[i]) + bounds[i]) + ErrorBounds.BFLOAT16_LEAST;
+      }
+    }
+    return wider;
   }
 
   void check(String what, float[] found, double[] expected, double[] bounds) {
@@ -247,8 +315,13 @@ final class Trial implements AutoCloseable {
     }
   }
 
+  /** Requires the floats that are expected, rounded to the operand's type. */
   void checkExact(String what, Operand operand, double[] expected) {
-    check(what, operand, expected, new double[expected.length]);
+    double[] exact = expected.clone();
+    if (operand.buffer.type() == DType.BFLOAT16) {
+      Arrays.setAll(exact, i -> Bfloat16.rounded((float) expected[i]));
+    }
+    check(what, operand.buffer.toFloats(), exact, new double[exact.length]);
   }
 
   void checkBytes(String what, byte[] found, int[] expected) {

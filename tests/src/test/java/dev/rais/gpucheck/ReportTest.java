@@ -112,8 +112,7 @@ class ReportTest {
   void anotherPrecisionDoesNotCountAsBf16() {
     List<Result> results = good();
     results.set(2, train("resnet18", "uniform", 90_000, "tf32"));
-    assertEquals(
-        "not run: this RAIS has no bf16; in tf32 it is 1.50", verdict(results, "torch.compile"));
+    assertEquals("not run: measured in tf32, where it is 1.50", verdict(results, "torch.compile"));
   }
 
   @Test

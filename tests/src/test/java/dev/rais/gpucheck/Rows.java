@@ -81,7 +81,7 @@ final class Rows {
   private static double bf16(Measurements m, double value) {
     String precision = m.text("train-resnet18-uniform", "precision");
     if (!precision.equals("bf16")) {
-      throw new NotMeasured("this RAIS has no bf16; in %s it is %.3g".formatted(precision, value));
+      throw new NotMeasured("measured in %s, where it is %.3g".formatted(precision, value));
     }
     return value;
   }

@@ -1,7 +1,6 @@
 package dev.rais.gpucheck;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import dev.rais.backend.Backends;
 import dev.rais.backend.cuda.CudaUnavailableException;
 import dev.rais.backend.cuda.LibrarySearch;
 import dev.rais.gpucheck.Programs.Ended;
@@ -210,10 +209,7 @@ final class Steps {
   }
 
   private static String precision(String model) {
-    if (model.equals("lenet5")) {
-      return "fp32";
-    }
-    return Backends.PRECISIONS.contains("bf16") ? "bf16" : "tf32";
+    return model.equals("lenet5") ? "fp32" : "bf16";
   }
 
   private static String batch(String model) {

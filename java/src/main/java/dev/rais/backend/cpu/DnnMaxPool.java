@@ -1,6 +1,7 @@
 package dev.rais.backend.cpu;
 
 import dev.rais.backend.Buffer;
+import dev.rais.backend.DType;
 import dev.rais.backend.MaxPool;
 import dev.rais.backend.PoolShape;
 import dev.rais.backend.cpu.DnnPrimitive.OperandSpec;
@@ -16,7 +17,7 @@ final class DnnMaxPool extends MaxPool {
   private final DnnPrimitive backward;
 
   DnnMaxPool(PoolShape shape, DnnRuntime runtime, LongFunction<Buffer> allocate) {
-    super(shape);
+    super(shape, DType.FLOAT32);
     runtime.enter();
     Dnn dnn = runtime.dnn();
     try (Arena scratch = Arena.ofConfined();

@@ -84,13 +84,18 @@ public class JavaBackend extends Backend {
     return !closed;
   }
 
+  /** All but what bfloat16 needs. */
   @Override
   public boolean supports(Op op) {
-    return true;
+    return op != Op.ROUND;
   }
 
   @Override
   protected final Buffer doAllocate(DType type, long count) {
+    if (type == DType.BFLOAT16) {
+      throw new IllegalArgumentException(
+          "the CPU computes in float and keeps no bfloat16: use the precision fp32");
+    }
     return register(() -> CpuBuffer.allocate(type, count));
   }
 
@@ -321,7 +326,13 @@ public class JavaBackend extends Backend {
 
   @Override
   protected void doSgd(
-      Buffer w, Buffer u, Buffer g, float learningRate, float momentum, float weightDecay) {
+      Buffer w,
+      Buffer u,
+      Buffer g,
+      Buffer rounded,
+      float learningRate,
+      float momentum,
+      float weightDecay) {
     MemorySegment weights = CpuBuffer.segment(w);
     MemorySegment velocities = CpuBuffer.segment(u);
     MemorySegment gradients = CpuBuffer.segment(g);
@@ -341,6 +352,11 @@ public class JavaBackend extends Backend {
           store(velocity, velocities, at, count);
           store(weight, weights, at, count);
         });
+  }
+
+  @Override
+  protected void doRound(Buffer x, Buffer y) {
+    throw new UnsupportedOperationException(description() + " has no " + Op.ROUND);
   }
 
   @Override

@@ -5,6 +5,7 @@ import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
 import dev.rais.backend.BatchNorm;
 import dev.rais.backend.BatchNormShape;
 import dev.rais.backend.Buffer;
+import dev.rais.backend.DType;
 import java.lang.foreign.MemorySegment;
 import java.nio.FloatBuffer;
 import java.util.Arrays;
@@ -39,7 +40,7 @@ final class JavaBatchNorm extends BatchNorm {
   private final double[] partial;
 
   JavaBatchNorm(BatchNormShape shape, Workers workers) {
-    super(shape);
+    super(shape, DType.FLOAT32);
     this.workers = workers;
     channels = shape.channels();
     passes = BatchNormPasses.of(shape);

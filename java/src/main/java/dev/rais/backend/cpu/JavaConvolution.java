@@ -5,6 +5,7 @@ import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
 import dev.rais.backend.Buffer;
 import dev.rais.backend.Convolution;
 import dev.rais.backend.ConvolutionShape;
+import dev.rais.backend.DType;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 
@@ -24,7 +25,7 @@ class JavaConvolution extends Convolution {
   private final int positions;
 
   JavaConvolution(ConvolutionShape shape, Workers workers) {
-    super(shape);
+    super(shape, DType.FLOAT32);
     this.workers = workers;
     this.positions = shape.outputHeight() * shape.outputWidth();
   }

@@ -3,6 +3,7 @@ package dev.rais.backend.cpu;
 import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
 
 import dev.rais.backend.Buffer;
+import dev.rais.backend.DType;
 import dev.rais.backend.Linear;
 import dev.rais.backend.LinearShape;
 import java.lang.foreign.MemorySegment;
@@ -13,7 +14,7 @@ class JavaLinear extends Linear {
   private final Workers workers;
 
   JavaLinear(LinearShape shape, Workers workers) {
-    super(shape);
+    super(shape, DType.FLOAT32);
     this.workers = workers;
   }
 

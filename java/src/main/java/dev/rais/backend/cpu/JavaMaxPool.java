@@ -3,6 +3,7 @@ package dev.rais.backend.cpu;
 import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
 
 import dev.rais.backend.Buffer;
+import dev.rais.backend.DType;
 import dev.rais.backend.MaxPool;
 import dev.rais.backend.PoolShape;
 import java.lang.foreign.MemorySegment;
@@ -13,7 +14,7 @@ final class JavaMaxPool extends MaxPool {
   private final byte[] winners;
 
   JavaMaxPool(PoolShape shape, Workers workers) {
-    super(shape);
+    super(shape, DType.FLOAT32);
     this.workers = workers;
     if (shape.kernel() * shape.kernel() > 256) {
       throw new IllegalArgumentException(

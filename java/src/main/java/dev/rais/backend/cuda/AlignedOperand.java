@@ -1,8 +1,10 @@
 package dev.rais.backend.cuda;
 
+import dev.rais.backend.DType;
+
 /**
  * An operand of cuDNN at an address that suits it: the operand itself, or a copy for the time of an
- * operation. A slice of all parameters, say, may begin at any float, and cuDNN refuses that where
+ * operation. A slice of all parameters, say, may begin at any element, and cuDNN refuses that where
  * an algorithm reads vectors. Memory of copies is kept, as operations that are recorded may not
  * allocate.
  */
@@ -15,9 +17,9 @@ final class AlignedOperand implements AutoCloseable {
   /** Memory for copies; 0 before the first. */
   private long copy;
 
-  AlignedOperand(Device device, long count) {
+  AlignedOperand(Device device, DType type, long count) {
     this.device = device;
-    numBytes = count * Float.BYTES;
+    numBytes = count * type.numBytes();
   }
 
   private static boolean fits(long pointer) {

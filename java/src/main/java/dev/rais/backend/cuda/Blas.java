@@ -17,7 +17,40 @@ public interface Blas {
   /** The CUDA that the library was made for, as 1000 major + 10 minor. */
   int cudaVersion();
 
-  /** A handle for the current context. */
+  /** What the matrices of a product consist of; sums are floats in all of them. */
+  enum Product {
+    /** Floats. */
+    FLOAT32(Scalar.FLOAT32, Scalar.FLOAT32),
+    /** Floats, which may be rounded to TF32 for the tensor cores before they are multiplied. */
+    TF32(Scalar.FLOAT32, Scalar.FLOAT32),
+    /** bfloat16s. */
+    BFLOAT16(Scalar.BFLOAT16, Scalar.BFLOAT16),
+    /** bfloat16s to floats. */
+    BFLOAT16_TO_FLOAT32(Scalar.BFLOAT16, Scalar.FLOAT32);
+
+    private final Scalar operands;
+    private final Scalar result;
+
+    Product(Scalar operands, Scalar result) {
+      this.operands = operands;
+      this.result = result;
+    }
+
+    /** Type of A and B. */
+    public Scalar operands() {
+      return operands;
+    }
+
+    /** Type of C. */
+    public Scalar result() {
+      return result;
+    }
+  }
+
+  /**
+   * A handle for the current context, whose products are summed in float however they are divided
+   * up: cuBLAS may otherwise add parts of a product in bfloat16.
+   */
   long create();
 
   /** Destroys a handle. */
@@ -33,13 +66,12 @@ public interface Blas {
   void setWorkspace(long handle, long pointer, long numBytes);
 
   /**
-   * C = op(A) op(B) for matrices of floats stored column by column: op(A) is [m, k], op(B) [k, n],
-   * C [m, n].
+   * C = op(A) op(B) for matrices stored column by column: op(A) is [m, k], op(B) [k, n], C [m, n].
    *
    * @param transposeA whether op(A) is Aᵀ
    * @param transposeB whether op(B) is Bᵀ
    * @param lda rows of A as it is stored, or more
-   * @param tf32 whether operands may be rounded to TF32 for the tensor cores
+   * @param product what they consist of
    */
   void gemm(
       long handle,
@@ -54,5 +86,5 @@ public interface Blas {
       int ldb,
       long c,
       int ldc,
-      boolean tf32);
+      Product product);
 }

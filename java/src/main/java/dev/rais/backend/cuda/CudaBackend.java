@@ -17,6 +17,7 @@ import dev.rais.backend.LinearShape;
 import dev.rais.backend.MaxPool;
 import dev.rais.backend.Op;
 import dev.rais.backend.PoolShape;
+import dev.rais.backend.Precision;
 import dev.rais.backend.ResidentSampler;
 import dev.rais.random.Streams;
 import java.lang.foreign.MemorySegment;
@@ -54,8 +55,14 @@ public final class CudaBackend extends Backend {
   }
 
   @Override
+  public Precision precision() {
+    return device.options.precision();
+  }
+
+  /** Rounding where something is rounded. */
+  @Override
   public boolean supports(Op op) {
-    return true;
+    return op != Op.ROUND || precision() == Precision.BF16;
   }
 
   /** What convolutions may come to use as workspace is not offered. */
@@ -107,29 +114,30 @@ public final class CudaBackend extends Backend {
   @Override
   protected void doGlobalAveragePool(int batch, int positions, int channels, Buffer x, Buffer y) {
     layers.globalAveragePool(
-        device.stream(), batch, positions, channels, Kernels.FLOAT32, at(x), at(y));
+        device.stream(), batch, positions, channels, device.activationsCode(), at(x), at(y));
   }
 
   @Override
   protected void doGlobalAveragePoolBackward(
       int batch, int positions, int channels, Buffer dy, Buffer dx) {
     layers.globalAveragePoolBackward(
-        device.stream(), batch, positions, channels, Kernels.FLOAT32, at(dy), at(dx));
+        device.stream(), batch, positions, channels, device.activationsCode(), at(dy), at(dx));
   }
 
   @Override
   protected void doRelu(Buffer x, Buffer y) {
-    layers.relu(device.stream(), x.count(), Kernels.FLOAT32, at(x), at(y));
+    layers.relu(device.stream(), x.count(), device.activationsCode(), at(x), at(y));
   }
 
   @Override
   protected void doReluBackward(Buffer y, Buffer dy, Buffer dx) {
-    layers.reluBackward(device.stream(), y.count(), Kernels.FLOAT32, at(y), at(dy), at(dx));
+    layers.reluBackward(
+        device.stream(), y.count(), device.activationsCode(), at(y), at(dy), at(dx));
   }
 
   @Override
   protected void doAdd(Buffer a, Buffer b, Buffer y) {
-    layers.add(device.stream(), a.count(), Kernels.FLOAT32, at(a), at(b), at(y));
+    layers.add(device.stream(), a.count(), device.activationsCode(), at(a), at(b), at(y));
   }
 
   @Override
@@ -137,7 +145,7 @@ public final class CudaBackend extends Backend {
     layers.dropout(
         device.stream(),
         x.count(),
-        Kernels.FLOAT32,
+        device.activationsCode(),
         at(x),
         rate,
         seed,
@@ -168,7 +176,7 @@ public final class CudaBackend extends Backend {
         device.stream(),
         rows,
         classes,
-        Kernels.FLOAT32,
+        device.activationsCode(),
         at(logits),
         at(labels),
         IGNORED_LABEL,
@@ -219,14 +227,20 @@ public final class CudaBackend extends Backend {
         seed,
         Streams.AUGMENTATION,
         varied ? device.iteration(iteration) : MemorySegment.NULL,
-        Kernels.FLOAT32,
+        device.activationsCode(),
         at(batch),
         MemorySegment.NULL);
   }
 
   @Override
   protected void doSgd(
-      Buffer w, Buffer u, Buffer g, float learningRate, float momentum, float weightDecay) {
+      Buffer w,
+      Buffer u,
+      Buffer g,
+      Buffer rounded,
+      float learningRate,
+      float momentum,
+      float weightDecay) {
     training.sgd(
         device.stream(),
         w.count(),
@@ -237,10 +251,15 @@ public final class CudaBackend extends Backend {
         device.rate(learningRate),
         momentum,
         weightDecay,
-        MemorySegment.NULL,
+        orNull(rounded),
         MemorySegment.NULL,
         MemorySegment.NULL,
         MemorySegment.NULL);
+  }
+
+  @Override
+  protected void doRound(Buffer x, Buffer y) {
+    layers.toBfloat16(device.stream(), x.count(), at(x), at(y));
   }
 
   @Override
@@ -257,7 +276,7 @@ public final class CudaBackend extends Backend {
         device.stream(),
         Math.toIntExact(rows),
         Math.toIntExact(x.count() / rows),
-        Kernels.FLOAT32,
+        device.activationsCode(),
         at(x),
         at(squaredNorms));
   }

@@ -4,6 +4,7 @@ import dev.rais.backend.Backend;
 import dev.rais.backend.Backends.Part;
 import dev.rais.backend.Buffer;
 import dev.rais.backend.DType;
+import dev.rais.backend.Precision;
 import dev.rais.natives.NativeCache;
 import java.io.IOException;
 import java.util.ArrayList;
@@ -33,7 +34,8 @@ public final class CudaBackends {
   /**
    * Opens the backend.
    *
-   * @param precision {@code fp32} or {@code tf32}; null for what the system property says
+   * @param precision {@code fp32}, {@code tf32} or {@code bf16}; null for what the system property
+   *     says
    * @param binding {@code panama} or {@code jcuda}; null for what the system property says
    * @throws IllegalStateException with what is missing, and every place that was looked at
    * @throws IllegalArgumentException for an option that makes no sense
@@ -61,7 +63,7 @@ public final class CudaBackends {
    *
    * @param backend an open CUDA backend, whose device's primary context the memory belongs to
    * @param pointer its address
-   * @param type FLOAT32 or UINT8
+   * @param type FLOAT32, BFLOAT16 or UINT8
    * @param count elements
    * @throws IllegalArgumentException for another backend, for INT32, or for an address that is no
    *     multiple of the type's size
@@ -146,9 +148,9 @@ public final class CudaBackends {
         .replaceFirst("[.:;]? Tried:.*", " (rais doctor tells where it was looked for)");
   }
 
-  /** Whether the options ask for TF32. */
-  public static boolean roundsToTf32() {
-    return CudaOptions.of(System.getProperties()).mathType() == Dnn.MathType.TF32;
+  /** What is computed in where nothing else is asked for. */
+  public static Precision defaultPrecision() {
+    return CudaOptions.of(System.getProperties()).precision();
   }
 
   /** Whether something is amiss, rather than that this machine has no GPU. */

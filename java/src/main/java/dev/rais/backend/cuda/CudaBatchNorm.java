@@ -16,7 +16,7 @@ final class CudaBatchNorm extends BatchNorm {
   private final long workspaceBytes;
 
   CudaBatchNorm(Device device, BatchNormShape shape) {
-    super(shape);
+    super(shape, device.activations());
     this.device = device;
     layers = device.kernels.layers();
     fusion =
@@ -27,7 +27,7 @@ final class CudaBatchNorm extends BatchNorm {
         };
     workspaceBytes =
         layers.batchNormWorkspaceBytes(
-            shape.batch(), shape.positions(), shape.channels(), Kernels.FLOAT32);
+            shape.batch(), shape.positions(), shape.channels(), device.activationsCode());
     if (workspaceBytes == 0) {
       throw new IllegalArgumentException("batch norm on CUDA: " + shape + " is too large");
     }
@@ -56,7 +56,7 @@ final class CudaBatchNorm extends BatchNorm {
         s.batch(),
         s.positions(),
         s.channels(),
-        Kernels.FLOAT32,
+        device.activationsCode(),
         fusion,
         s.epsilon(),
         at(x),
@@ -88,7 +88,7 @@ final class CudaBatchNorm extends BatchNorm {
         s.batch(),
         s.positions(),
         s.channels(),
-        Kernels.FLOAT32,
+        device.activationsCode(),
         fusion,
         s.epsilon(),
         at(x),
@@ -120,7 +120,7 @@ final class CudaBatchNorm extends BatchNorm {
         s.batch(),
         s.positions(),
         s.channels(),
-        Kernels.FLOAT32,
+        device.activationsCode(),
         fusion,
         at(x),
         orNull(y),
@@ -155,7 +155,7 @@ final class CudaBatchNorm extends BatchNorm {
         s.batch(),
         s.positions(),
         s.channels(),
-        Kernels.FLOAT32,
+        device.activationsCode(),
         fusion,
         s.epsilon(),
         at(x),

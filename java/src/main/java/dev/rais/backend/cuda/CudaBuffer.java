@@ -1,5 +1,6 @@
 package dev.rais.backend.cuda;
 
+import dev.rais.backend.Bfloat16;
 import dev.rais.backend.Buffer;
 import dev.rais.backend.DType;
 import java.lang.foreign.MemorySegment;
@@ -137,7 +138,12 @@ final class CudaBuffer extends Buffer {
 
   @Override
   protected void doUpload(float[] source, int from) {
-    upload(MemorySegment.ofArray(source).asSlice((long) from * Float.BYTES, numBytes()));
+    if (type() == DType.BFLOAT16) {
+      short[] rounded = Bfloat16.round(source, from, Math.toIntExact(count()));
+      upload(MemorySegment.ofArray(rounded));
+    } else {
+      upload(MemorySegment.ofArray(source).asSlice((long) from * Float.BYTES, numBytes()));
+    }
   }
 
   @Override
@@ -157,8 +163,14 @@ final class CudaBuffer extends Buffer {
 
   @Override
   protected void doDownload(float[] target, int from) {
-    block.device.download(
-        pointer(), MemorySegment.ofArray(target).asSlice((long) from * Float.BYTES, numBytes()));
+    if (type() == DType.BFLOAT16) {
+      short[] rounded = new short[Math.toIntExact(count())];
+      block.device.download(pointer(), MemorySegment.ofArray(rounded));
+      Bfloat16.widen(rounded, target, from);
+    } else {
+      block.device.download(
+          pointer(), MemorySegment.ofArray(target).asSlice((long) from * Float.BYTES, numBytes()));
+    }
   }
 
   @Override

@@ -6,6 +6,7 @@ import static dev.rais.backend.cuda.CudaBuffer.pointer;
 import dev.rais.backend.Buffer;
 import dev.rais.backend.Convolution;
 import dev.rais.backend.ConvolutionShape;
+import dev.rais.backend.DType;
 import dev.rais.backend.cuda.Dnn.Algorithm;
 import dev.rais.backend.cuda.Dnn.Direction;
 import java.util.Comparator;
@@ -30,23 +31,31 @@ final class CudaConvolution extends Convolution {
   private final AlignedOperand alignedX;
   private final AlignedOperand alignedW;
   private final AlignedOperand alignedY;
+
+  /** Null where gradients of weights are what cuDNN computes. */
+  private final RoundedGradient roundedGradient;
+
   private final Map<Direction, Choice> choices = new EnumMap<>(Direction.class);
   private boolean closed;
 
   CudaConvolution(Device device, ConvolutionShape s) {
-    super(s);
+    super(s, device.activations());
     this.device = device;
     dnn = device.dnn();
-    alignedX = new AlignedOperand(device, s.inputCount());
-    alignedW = new AlignedOperand(device, s.weightCount());
-    alignedY = new AlignedOperand(device, s.outputCount());
+    DType type = device.activations();
+    Scalar scalar = device.scalar();
+    alignedX = new AlignedOperand(device, type, s.inputCount());
+    alignedW = new AlignedOperand(device, type, s.weightCount());
+    alignedY = new AlignedOperand(device, type, s.outputCount());
+    roundedGradient = type == DType.BFLOAT16 ? new RoundedGradient(device, s.weightCount()) : null;
     rows = Math.toIntExact((long) s.batch() * s.outputHeight() * s.outputWidth());
     descriptors =
         new Dnn.Descriptors(
-            dnn.createTensor(s.batch(), s.height(), s.width(), s.inputChannels()),
-            dnn.createFilter(s.outputChannels(), s.kernel(), s.inputChannels()),
+            dnn.createTensor(scalar, s.batch(), s.height(), s.width(), s.inputChannels()),
+            dnn.createFilter(scalar, s.outputChannels(), s.kernel(), s.inputChannels()),
             dnn.createConvolution(s.padding(), s.stride(), device.options.mathType()),
-            dnn.createTensor(s.batch(), s.outputHeight(), s.outputWidth(), s.outputChannels()));
+            dnn.createTensor(
+                scalar, s.batch(), s.outputHeight(), s.outputWidth(), s.outputChannels()));
     device.register(this);
   }
 
@@ -61,7 +70,7 @@ final class CudaConvolution extends Convolution {
               device.stream(),
               rows,
               shape().outputChannels(),
-              Kernels.FLOAT32,
+              device.activationsCode(),
               at(y),
               at(b),
               0,
@@ -76,7 +85,12 @@ final class CudaConvolution extends Convolution {
 
   @Override
   protected void doBackwardWeights(Buffer x, Buffer dy, Buffer dw, Buffer db) {
-    run(Direction.BACKWARD_WEIGHTS, pointer(x), pointer(dw), pointer(dy));
+    if (roundedGradient == null) {
+      run(Direction.BACKWARD_WEIGHTS, pointer(x), pointer(dw), pointer(dy));
+    } else {
+      run(Direction.BACKWARD_WEIGHTS, pointer(x), roundedGradient.place(), pointer(dy));
+      roundedGradient.widen(dw);
+    }
     if (db != null) {
       CudaLinear.columnSums(device, rows, shape().outputChannels(), dy, db);
     }
@@ -99,7 +113,7 @@ final class CudaConvolution extends Convolution {
             s.stride(),
             s.padding(),
             s.bias() ? 1 : 0,
-            Kernels.FLOAT32,
+            device.activationsCode(),
             at(x),
             at(dy),
             at(squaredNorms));
@@ -210,7 +224,7 @@ final class CudaConvolution extends Convolution {
             direction,
             shape(),
             device.name(),
-            options.mathType(),
+            options.precision(),
             options.deterministic() ? "deterministic" : "any",
             options.workspaceBytes())
         .replaceAll("\\s+", " ");
@@ -224,6 +238,9 @@ final class CudaConvolution extends Convolution {
       alignedX.close();
       alignedW.close();
       alignedY.close();
+      if (roundedGradient != null) {
+        roundedGradient.close();
+      }
       dnn.destroyTensor(descriptors.x());
       dnn.destroyFilter(descriptors.w());
       dnn.destroyConvolution(descriptors.convolution());

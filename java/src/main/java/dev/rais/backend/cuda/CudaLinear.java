@@ -20,7 +20,7 @@ final class CudaLinear extends Linear {
   private final int outputs;
 
   CudaLinear(Device device, LinearShape shape) {
-    super(shape);
+    super(shape, device.activations());
     this.device = device;
     layers = device.kernels.layers();
     batch = shape.batch();
@@ -32,6 +32,7 @@ final class CudaLinear extends Linear {
   @Override
   protected void doForward(Buffer x, Buffer w, Buffer b, Buffer y) {
     device.gemm(
+        device.product(),
         true,
         false,
         outputs,
@@ -43,13 +44,15 @@ final class CudaLinear extends Linear {
         inputs,
         pointer(y),
         outputs);
-    layers.biasRelu(device.stream(), batch, outputs, Kernels.FLOAT32, at(y), at(b), 0, at(y));
+    layers.biasRelu(
+        device.stream(), batch, outputs, device.activationsCode(), at(y), at(b), 0, at(y));
   }
 
   /** dxᵀ = wᵀ dyᵀ. */
   @Override
   protected void doBackwardData(Buffer dy, Buffer w, Buffer dx) {
     device.gemm(
+        device.product(),
         false,
         false,
         inputs,
@@ -67,6 +70,7 @@ final class CudaLinear extends Linear {
   @Override
   protected void doBackwardWeights(Buffer x, Buffer dy, Buffer dw, Buffer db) {
     device.gemm(
+        device.productToFloats(),
         false,
         true,
         inputs,
@@ -84,12 +88,13 @@ final class CudaLinear extends Linear {
   /** The gradient of a bias: sums over rows. */
   static void columnSums(Device device, int rows, int channels, Buffer dy, Buffer db) {
     LayerKernels layers = device.kernels.layers();
-    long workspace = device.scratch(layers.biasReluWorkspaceBytes(rows, channels, Kernels.FLOAT32));
+    long workspace =
+        device.scratch(layers.biasReluWorkspaceBytes(rows, channels, device.activationsCode()));
     layers.biasReluBackward(
         device.stream(),
         rows,
         channels,
-        Kernels.FLOAT32,
+        device.activationsCode(),
         MemorySegment.NULL,
         at(dy),
         MemorySegment.NULL,
@@ -108,7 +113,7 @@ final class CudaLinear extends Linear {
             inputs,
             outputs,
             1,
-            Kernels.FLOAT32,
+            device.activationsCode(),
             at(x),
             at(dy),
             at(squaredNorms));

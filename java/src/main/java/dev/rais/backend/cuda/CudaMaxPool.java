@@ -17,7 +17,7 @@ final class CudaMaxPool extends MaxPool {
   private final CudaBuffer winners;
 
   CudaMaxPool(Device device, PoolShape shape) {
-    super(shape);
+    super(shape, device.activations());
     if (shape.kernel() > MAX_KERNEL) {
       throw new IllegalArgumentException(
           "max pooling on CUDA: windows are up to %d x %d, not %d x %d"
@@ -39,7 +39,7 @@ final class CudaMaxPool extends MaxPool {
         s.channels(),
         s.kernel(),
         s.stride(),
-        Kernels.FLOAT32,
+        device.activationsCode(),
         at(x),
         at(y),
         at(winners));
@@ -56,7 +56,7 @@ final class CudaMaxPool extends MaxPool {
         s.channels(),
         s.kernel(),
         s.stride(),
-        Kernels.FLOAT32,
+        device.activationsCode(),
         at(dy),
         at(winners),
         at(dx));

@@ -1,5 +1,6 @@
 package dev.rais.backend.cuda;
 
+import dev.rais.backend.Precision;
 import dev.rais.backend.cuda.Dnn.MathType;
 import java.util.Locale;
 import java.util.Properties;
@@ -8,19 +9,19 @@ import java.util.Properties;
  * How the CUDA backend computes, as system properties say.
  *
  * @param device the device's number ({@value #DEVICE}, default 0)
- * @param mathType arithmetic of convolutions and linear layers ({@value #PRECISION}: {@code fp32},
- *     the default, or {@code tf32})
+ * @param precision what is computed in ({@value #PRECISION}: {@code fp32}, the default, {@code
+ *     tf32} or {@code bf16})
  * @param deterministic whether the same run gives the same bits ({@value #DETERMINISTIC}, default
  *     true): convolutions then use such algorithms only
  * @param workspaceBytes most memory that a convolution may use besides its operands ({@value
  *     #WORKSPACE} in MiB, default 512)
  */
 public record CudaOptions(
-    int device, MathType mathType, boolean deterministic, long workspaceBytes) {
+    int device, Precision precision, boolean deterministic, long workspaceBytes) {
   /** System property: number of the device. */
   public static final String DEVICE = "rais.cuda.device";
 
-  /** System property: {@code fp32} or {@code tf32}. */
+  /** System property: {@code fp32}, {@code tf32} or {@code bf16}. */
   public static final String PRECISION = "rais.cuda.precision";
 
   /** System property: {@code true} or {@code false}. */
@@ -30,7 +31,7 @@ public record CudaOptions(
   public static final String WORKSPACE = "rais.cuda.workspace";
 
   /** Device 0, plain float, the same bits every time, 512 MiB. */
-  public static final CudaOptions DEFAULT = new CudaOptions(0, MathType.FLOAT32, true, 512L << 20);
+  public static final CudaOptions DEFAULT = new CudaOptions(0, Precision.FP32, true, 512L << 20);
 
   /**
    * Reads them.
@@ -40,29 +41,34 @@ public record CudaOptions(
   public static CudaOptions of(Properties properties) {
     int device = number(properties, DEVICE, DEFAULT.device(), 1023);
     int workspace = number(properties, WORKSPACE, (int) (DEFAULT.workspaceBytes() >> 20), 1 << 20);
-    MathType mathType = mathType(properties.getProperty(PRECISION, "fp32"));
+    Precision precision = precision(properties.getProperty(PRECISION, "fp32"));
     String deterministic = properties.getProperty(DETERMINISTIC, "true").toLowerCase(Locale.ROOT);
     if (!deterministic.equals("true") && !deterministic.equals("false")) {
       throw wrong(DETERMINISTIC, "true or false", deterministic);
     }
     return new CudaOptions(
-        device, mathType, Boolean.parseBoolean(deterministic), (long) workspace << 20);
+        device, precision, Boolean.parseBoolean(deterministic), (long) workspace << 20);
   }
 
   /**
    * The same with another precision.
    *
-   * @param precision {@code fp32} or {@code tf32}
+   * @param precision {@code fp32}, {@code tf32} or {@code bf16}
    */
   CudaOptions withPrecision(String precision) {
-    return new CudaOptions(device, mathType(precision), deterministic, workspaceBytes);
+    return new CudaOptions(device, precision(precision), deterministic, workspaceBytes);
   }
 
-  private static MathType mathType(String precision) {
-    return switch (precision.toLowerCase(Locale.ROOT)) {
-      case "fp32" -> MathType.FLOAT32;
-      case "tf32" -> MathType.TF32;
-      default -> throw wrong(PRECISION, "fp32 or tf32", precision);
+  private static Precision precision(String id) {
+    return Precision.of(id).orElseThrow(() -> wrong(PRECISION, "fp32, tf32 or bf16", id));
+  }
+
+  /** The arithmetic of convolutions. */
+  MathType mathType() {
+    return switch (precision) {
+      case FP32 -> MathType.FLOAT32;
+      case TF32 -> MathType.TF32;
+      case BF16 -> MathType.TENSOR_CORES;
     };
   }
 

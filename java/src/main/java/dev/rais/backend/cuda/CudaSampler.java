@@ -219,7 +219,7 @@ final class CudaSampler implements ResidentSampler {
         s.seed(),
         Streams.AUGMENTATION,
         memory.iteration,
-        Kernels.FLOAT32,
+        device.activationsCode(),
         at(batch),
         at(labels));
   }
@@ -310,7 +310,8 @@ final class CudaSampler implements ResidentSampler {
   }
 
   @Override
-  public void update(Buffer w, Buffer u, Buffer g, float momentum, float weightDecay) {
+  public void update(
+      Buffer w, Buffer u, Buffer g, Buffer rounded, float momentum, float weightDecay) {
     training.sgd(
         stream(),
         w.count(),
@@ -321,7 +322,7 @@ final class CudaSampler implements ResidentSampler {
         memory.rate,
         momentum,
         weightDecay,
-        MemorySegment.NULL,
+        orNull(rounded),
         MemorySegment.NULL,
         MemorySegment.NULL,
         MemorySegment.NULL);

@@ -1,5 +1,7 @@
 package dev.rais.backend.cuda;
 
+import dev.rais.backend.DType;
+import dev.rais.backend.Precision;
 import java.lang.foreign.MemorySegment;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -91,12 +93,12 @@ final class Device implements AutoCloseable {
       driver.fill(sumWorkspace, (byte) 0, sumBytes, stream.handle());
       taken.push(this::freeScratch);
       description =
-          "%s, %s, %s%s"
+          "%s, %s, %s, %s"
               .formatted(
                   context.description(),
                   dnn.description(),
                   blas.description(),
-                  options.mathType() == Dnn.MathType.TF32 ? ", TF32" : "");
+                  options.precision().id());
     } catch (Throwable e) {
       taken.giveBack(e);
       throw e;
@@ -357,8 +359,23 @@ final class Device implements AutoCloseable {
     return dnnHandle;
   }
 
+  /** What products of activations and weights consist of. */
+  Blas.Product product() {
+    return switch (options.precision()) {
+      case FP32 -> Blas.Product.FLOAT32;
+      case TF32 -> Blas.Product.TF32;
+      case BF16 -> Blas.Product.BFLOAT16;
+    };
+  }
+
+  /** The same of gradients of weights, which are floats. */
+  Blas.Product productToFloats() {
+    return options.precision() == Precision.BF16 ? Blas.Product.BFLOAT16_TO_FLOAT32 : product();
+  }
+
   /** {@link Blas#gemm}. */
   void gemm(
+      Blas.Product product,
       boolean transposeA,
       boolean transposeB,
       int m,
@@ -371,20 +388,22 @@ final class Device implements AutoCloseable {
       long c,
       int ldc) {
     use();
-    blas.gemm(
-        blasHandle,
-        transposeA,
-        transposeB,
-        m,
-        n,
-        k,
-        a,
-        lda,
-        b,
-        ldb,
-        c,
-        ldc,
-        options.mathType() == Dnn.MathType.TF32);
+    blas.gemm(blasHandle, transposeA, transposeB, m, n, k, a, lda, b, ldb, c, ldc, product);
+  }
+
+  /** Type of activations, of their gradients and of what they are multiplied by. */
+  DType activations() {
+    return options.precision().activations();
+  }
+
+  /** The same as cuDNN is told. */
+  Scalar scalar() {
+    return activations() == DType.BFLOAT16 ? Scalar.BFLOAT16 : Scalar.FLOAT32;
+  }
+
+  /** The same as kernels know it. */
+  int activationsCode() {
+    return activations() == DType.BFLOAT16 ? Kernels.BFLOAT16 : Kernels.FLOAT32;
   }
 
   @Override

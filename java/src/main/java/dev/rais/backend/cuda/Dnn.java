@@ -4,9 +4,10 @@ import java.nio.file.Path;
 import java.util.List;
 
 /**
- * What we use of cuDNN: convolutions of floats in [batch, height, width, channels]. Handles,
- * descriptors and device pointers are longs. Each call throws {@link CudaException} if it fails,
- * and works in the context that is current for the calling thread.
+ * What we use of cuDNN: convolutions in [batch, height, width, channels], of floats or of bfloat16s
+ * whose products are summed in float. Handles, descriptors and device pointers are longs. Each call
+ * throws {@link CudaException} if it fails, and works in the context that is current for the
+ * calling thread.
  *
  * <p>In all three directions x, w and y are the input, the weights and the output of the forward
  * pass, or their gradients; the one that a direction computes is overwritten.
@@ -52,7 +53,9 @@ public interface Dnn {
     /** In float: fused multiply-adds. */
     FLOAT32(3),
     /** Operands may be rounded to TF32 for the tensor cores. */
-    TF32(0);
+    TF32(0),
+    /** By the tensor cores, where operands are of a type of theirs. */
+    TENSOR_CORES(1);
 
     private final int code;
 
@@ -109,14 +112,22 @@ public interface Dnn {
   /** Chooses the stream that work goes to. */
   void setStream(long handle, long stream);
 
-  /** Describes a dense tensor of floats [batch, height, width, channels]. */
-  long createTensor(int batch, int height, int width, int channels);
+  /**
+   * Describes a dense tensor [batch, height, width, channels].
+   *
+   * @param type what it consists of
+   */
+  long createTensor(Scalar type, int batch, int height, int width, int channels);
 
   /** Destroys a description. */
   void destroyTensor(long descriptor);
 
-  /** Describes weights of floats [outputs, kernel, kernel, channels]. */
-  long createFilter(int outputs, int kernel, int channels);
+  /**
+   * Describes weights [outputs, kernel, kernel, channels].
+   *
+   * @param type what it consists of
+   */
+  long createFilter(Scalar type, int outputs, int kernel, int channels);
 
   /** Destroys a description. */
   void destroyFilter(long descriptor);

@@ -11,7 +11,7 @@ import dev.rais.backend.ConvolutionShape;
 import dev.rais.backend.DType;
 import dev.rais.backend.Linear;
 import dev.rais.backend.LinearShape;
-import dev.rais.backend.cuda.Dnn.MathType;
+import dev.rais.backend.Precision;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -107,7 +107,7 @@ class CudaBackendTest {
 
   @Test
   void otherwiseTheFastestIsUsed() {
-    var any = new CudaOptions(0, MathType.FLOAT32, false, 1 << 20);
+    var any = new CudaOptions(0, Precision.FP32, false, 1 << 20);
     HostCuda cuda = HostCuda.late();
     try (CudaBackend backend = cuda.backend(any, AlgorithmCache.inMemory())) {
       convolve(backend);
@@ -117,7 +117,7 @@ class CudaBackendTest {
 
   @Test
   void aSmallWorkspaceIsKept() {
-    var small = new CudaOptions(0, MathType.FLOAT32, true, 4096);
+    var small = new CudaOptions(0, Precision.FP32, true, 4096);
     HostCuda cuda = HostCuda.late();
     try (CudaBackend backend = cuda.backend(small, AlgorithmCache.inMemory())) {
       convolve(backend);
@@ -127,7 +127,7 @@ class CudaBackendTest {
 
   @Test
   void whatNoAlgorithmCanDoIsTold() {
-    var none = new CudaOptions(0, MathType.TF32, true, 1024);
+    var none = new CudaOptions(0, Precision.TF32, true, 1024);
     HostCuda cuda = HostCuda.prompt();
     try (CudaBackend backend = cuda.backend(none, AlgorithmCache.inMemory())) {
       var e = assertThrows(IllegalStateException.class, () -> convolve(backend));
@@ -163,7 +163,7 @@ class CudaBackendTest {
   @Test
   void otherOptionsAreSearchedFor() {
     AlgorithmCache cache = AlgorithmCache.inMemory();
-    var any = new CudaOptions(0, MathType.FLOAT32, false, 1 << 20);
+    var any = new CudaOptions(0, Precision.FP32, false, 1 << 20);
     for (CudaOptions options : List.of(CudaOptions.DEFAULT, any)) {
       HostCuda cuda = HostCuda.prompt();
       try (CudaBackend backend = cuda.backend(options, cache)) {
@@ -282,12 +282,14 @@ class CudaBackendTest {
       assertEquals("cuda", backend.name());
       assertEquals(
           "the host, compute capability 8.0, driver for CUDA 13.0, convolutions in Java, products"
-              + " in Java",
+              + " in Java, fp32",
           backend.description());
     }
-    var tf32 = new CudaOptions(0, MathType.TF32, true, 1 << 20);
-    try (CudaBackend backend = HostCuda.prompt().backend(tf32, AlgorithmCache.inMemory())) {
-      assertTrue(backend.description().endsWith(", TF32"), backend.description());
+    for (Precision precision : Precision.values()) {
+      try (CudaBackend backend = HostCuda.prompt().backend(precision)) {
+        assertTrue(backend.description().endsWith(", " + precision.id()), backend.description());
+        assertEquals(precision, backend.precision());
+      }
     }
   }
 

@@ -5,7 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.rais.backend.cuda.Dnn.MathType;
+import dev.rais.backend.Precision;
 import java.lang.reflect.Proxy;
 import java.util.Map;
 import java.util.Properties;
@@ -127,7 +127,7 @@ class CudaBackendsTest {
   void optionsAreSystemProperties() {
     assertEquals(CudaOptions.DEFAULT, options());
     assertEquals(
-        new CudaOptions(3, MathType.TF32, false, 64L << 20),
+        new CudaOptions(3, Precision.TF32, false, 64L << 20),
         options(
             "rais.cuda.device", "3",
             "rais.cuda.precision", "TF32",
@@ -141,7 +141,7 @@ class CudaBackendsTest {
         new String[][] {
           {"rais.cuda.device", "x", "a number from 0 to 1023"},
           {"rais.cuda.device", "-1", "a number from 0 to 1023"},
-          {"rais.cuda.precision", "fp64", "fp32 or tf32"},
+          {"rais.cuda.precision", "fp64", "fp32, tf32 or bf16"},
           {"rais.cuda.deterministic", "yes", "true or false"},
           {"rais.cuda.workspace", "1G", "a number from 0 to 1048576"}
         }) {

@@ -3,6 +3,7 @@ package dev.rais.backend.cuda;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.rais.backend.Precision;
 import dev.rais.data.Dataset;
 import dev.rais.data.Datasets;
 import dev.rais.nn.Model;
@@ -14,6 +15,7 @@ import dev.rais.train.TrainingListener;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
@@ -25,8 +27,7 @@ class DeviceMemoryFaultTest {
   private static final int STEPS = 3;
 
   /** Little workspace, as the driver fills it with rubbish each time. */
-  private static final CudaOptions OPTIONS =
-      new CudaOptions(0, Dnn.MathType.FLOAT32, true, 1 << 20);
+  private static final CudaOptions OPTIONS = new CudaOptions(0, Precision.FP32, true, 1 << 20);
 
   private final Dataset data = data();
 
@@ -83,14 +84,15 @@ class DeviceMemoryFaultTest {
 
   /** Scratch memory and what steps are recorded in come with the first steps. */
   @ParameterizedTest
-  @ValueSource(strings = {"uniform", "presample"})
-  void firstSteps(String sampler) {
+  @CsvSource({"uniform, fp32", "presample, fp32", "uniform, bf16"})
+  void firstSteps(String sampler, String precision) {
     HostCuda cuda = HostCuda.late();
+    CudaOptions options = OPTIONS.withPrecision(precision);
     int requests =
         refuseEach(
             cuda,
             () -> {
-              try (CudaBackend backend = cuda.backend(OPTIONS, AlgorithmCache.inMemory());
+              try (CudaBackend backend = cuda.backend(options, AlgorithmCache.inMemory());
                   Trainer trainer = trainer(backend, sampler)) {
                 for (int i = 0; i < STEPS; i++) {
                   trainer.advance(new TrainingListener() {});

@@ -75,7 +75,7 @@ final class HostBlas implements Blas {
       int ldb,
       long c,
       int ldc,
-      boolean tf32) {
+      Product product) {
     require(handle);
     if (workspaceBytes == 0) {
       throw new AssertionError(
@@ -85,11 +85,12 @@ final class HostBlas implements Blas {
         "gemm " + m + " " + n + " " + k,
         () -> {
           driver.spoil(workspace, workspaceBytes);
-          product(transposeA, transposeB, m, n, k, a, lda, b, ldb, c, ldc);
+          multiply(product, transposeA, transposeB, m, n, k, a, lda, b, ldb, c, ldc);
         });
   }
 
-  private void product(
+  private void multiply(
+      Product product,
       boolean transposeA,
       boolean transposeB,
       int m,
@@ -104,9 +105,13 @@ final class HostBlas implements Blas {
     if (lda < (transposeA ? k : m) || ldb < (transposeB ? n : k) || ldc < m) {
       throw new AssertionError("a column is longer than its leading dimension");
     }
-    float[] first = driver.floats(a, columns(transposeA ? m : k, transposeA ? k : m, lda));
-    float[] second = driver.floats(b, columns(transposeB ? k : n, transposeB ? n : k, ldb));
-    float[] result = driver.floats(c, columns(n, m, ldc));
+    if (ldc != m) {
+      throw new AssertionError("results with gaps are none of the backend's");
+    }
+    Scalar type = product.operands();
+    float[] first = driver.numbers(type, a, columns(transposeA ? m : k, transposeA ? k : m, lda));
+    float[] second = driver.numbers(type, b, columns(transposeB ? k : n, transposeB ? n : k, ldb));
+    double[] result = new double[m * n];
     int strideA = transposeA ? 1 : lda;
     int strideB = transposeB ? ldb : 1;
     for (int j = 0; j < n; j++) {
@@ -117,13 +122,13 @@ final class HostBlas implements Blas {
         for (int l = 0; l < k; l++, p += strideA, q += strideB) {
           sum += (double) first[p] * second[q];
         }
-        result[j * ldc + i] = (float) sum;
+        result[j * ldc + i] = sum;
       }
     }
-    driver.write(c, result);
+    driver.write(product.result(), c, result);
   }
 
-  /** Floats from the first to the last element of a matrix stored by columns. */
+  /** Numbers from the first to the last element of a matrix stored by columns. */
   private static long columns(int columns, int rows, int leading) {
     return (long) (columns - 1) * leading + rows;
   }

@@ -2,6 +2,7 @@ package dev.rais.backend.cuda;
 
 import dev.rais.Requirements;
 import dev.rais.backend.Backend;
+import dev.rais.backend.Precision;
 import dev.rais.kernels.NativeBuild;
 
 /**
@@ -56,6 +57,15 @@ public final class HostCuda {
   /** A backend of its own on a device that does nothing before it has to, for other packages. */
   public static Backend newBackend() {
     return late().backend();
+  }
+
+  /** The same in a precision. */
+  public static Backend newBackend(Precision precision) {
+    return late().backend(precision);
+  }
+
+  CudaBackend backend(Precision precision) {
+    return backend(CudaOptions.DEFAULT.withPrecision(precision.id()), AlgorithmCache.inMemory());
   }
 
   CudaBackend backend() {

@@ -2,6 +2,7 @@ package dev.rais.backend.cuda;
 
 import dev.rais.backend.Backend;
 import dev.rais.backend.BackendConformance;
+import dev.rais.backend.Precision;
 import org.junit.jupiter.api.Nested;
 
 /**
@@ -15,6 +16,20 @@ class HostCudaConformanceTest {
     @Override
     protected Backend create() {
       return HostCuda.late().backend();
+    }
+
+    @Override
+    protected boolean sumsMomentsInFloat() {
+      return true;
+    }
+  }
+
+  /** Activations of 8 bits; what stays float is as good as before. */
+  @Nested
+  class Bf16 extends BackendConformance {
+    @Override
+    protected Backend create() {
+      return HostCuda.newBackend(Precision.BF16);
     }
 
     @Override

@@ -7,12 +7,17 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * cuDNN on the host: the definition of a convolution, in double. Its algorithms differ in what they
- * need and promise alone, so that a choice that breaks a promise shows.
+ * cuDNN on the host: the definition of a convolution, in double, of floats or bfloat16s. Its
+ * algorithms differ in what they need and promise alone, so that a choice that breaks a promise
+ * shows.
  */
 final class HostDnn implements Dnn {
   /** A tensor [n, h, w, c], weights [n, h, h, c], or a convolution (padding, stride). */
-  private record Descriptor(char kind, int n, int h, int w, int c, MathType mathType) {}
+  private record Descriptor(char kind, int n, int h, int w, int c, Scalar type, MathType mathType) {
+    long numBytes() {
+      return (long) n * h * w * c * type.numBytes();
+    }
+  }
 
   /** All algorithms of each direction, the fastest first; what is not among them is unsupported. */
   static final List<Algorithm> ALGORITHMS =
@@ -22,6 +27,22 @@ final class HostDnn implements Dnn {
           new Algorithm(1, MathType.TF32.code(), true, 4096, 0.3f),
           new Algorithm(1, MathType.FLOAT32.code(), true, 8192, 0.4f),
           new Algorithm(2, MathType.FLOAT32.code(), true, 0, 0.5f));
+
+  /** Those of a math type and of the default one; tensor cores have what floats have. */
+  private static List<Algorithm> algorithms(MathType type) {
+    MathType like = type == MathType.TENSOR_CORES ? MathType.FLOAT32 : type;
+    return ALGORITHMS.stream()
+        .filter(a -> a.mathType() == like.code() || a.mathType() == MathType.TF32.code())
+        .map(
+            a ->
+                new Algorithm(
+                    a.number(),
+                    a.mathType() == like.code() ? type.code() : a.mathType(),
+                    a.deterministic(),
+                    a.workspaceBytes(),
+                    a.milliseconds()))
+        .toList();
+  }
 
   private final HostQueue queue;
   private final HostDriver driver;
@@ -120,8 +141,8 @@ final class HostDnn implements Dnn {
   }
 
   @Override
-  public long createTensor(int batch, int height, int width, int channels) {
-    return made(new Descriptor('t', batch, height, width, channels, null));
+  public long createTensor(Scalar type, int batch, int height, int width, int channels) {
+    return made(new Descriptor('t', batch, height, width, channels, type, null));
   }
 
   @Override
@@ -130,8 +151,8 @@ final class HostDnn implements Dnn {
   }
 
   @Override
-  public long createFilter(int outputs, int kernel, int channels) {
-    return made(new Descriptor('f', outputs, kernel, kernel, channels, null));
+  public long createFilter(Scalar type, int outputs, int kernel, int channels) {
+    return made(new Descriptor('f', outputs, kernel, kernel, channels, type, null));
   }
 
   @Override
@@ -141,7 +162,7 @@ final class HostDnn implements Dnn {
 
   @Override
   public long createConvolution(int padding, int stride, MathType mathType) {
-    return made(new Descriptor('c', padding, stride, 0, 0, mathType));
+    return made(new Descriptor('c', padding, stride, 0, 0, null, mathType));
   }
 
   @Override
@@ -172,10 +193,8 @@ final class HostDnn implements Dnn {
           case BACKWARD_DATA -> x;
           case BACKWARD_WEIGHTS -> w;
         };
-    driver.spoil(pointer, 4L * computed.n() * computed.h() * computed.w() * computed.c());
-    MathType type = get(d.convolution(), 'c').mathType();
-    return ALGORITHMS.stream()
-        .filter(a -> a.mathType() == type.code() || a.mathType() == MathType.TF32.code())
+    driver.spoil(pointer, computed.numBytes());
+    return algorithms(get(d.convolution(), 'c').mathType()).stream()
         .filter(a -> a.workspaceBytes() <= workspaceBytes)
         .map(
             a ->
@@ -210,9 +229,9 @@ final class HostDnn implements Dnn {
   @Override
   public long workspaceBytes(Direction direction, long handle, Descriptors d, int algorithm) {
     require(handle);
-    int type = get(d.convolution(), 'c').mathType().code();
-    return ALGORITHMS.stream()
-        .filter(a -> a.number() == algorithm && a.mathType() == type)
+    MathType type = get(d.convolution(), 'c').mathType();
+    return algorithms(type).stream()
+        .filter(a -> a.number() == algorithm && a.mathType() == type.code())
         .findFirst()
         .orElseThrow(() -> new CudaException(3000, "CUDNN_STATUS_NOT_SUPPORTED"))
         .workspaceBytes();
@@ -242,7 +261,7 @@ final class HostDnn implements Dnn {
         "convolution " + direction,
         () -> {
           driver.spoil(workspace, workspaceBytes);
-          compute(direction, input, filter, convolution.n(), convolution.h(), output, x, w, y);
+          compute(direction, input, filter, convolution, output, x, w, y);
         });
   }
 
@@ -250,13 +269,15 @@ final class HostDnn implements Dnn {
       Direction direction,
       Descriptor in,
       Descriptor filter,
-      int padding,
-      int stride,
+      Descriptor convolution,
       Descriptor out,
       long x,
       long w,
       long y) {
     int kernel = filter.h();
+    int padding = convolution.n();
+    int stride = convolution.h();
+    MathType mathType = convolution.mathType();
     if (in.n() != out.n()
         || in.c() != filter.c()
         || out.c() != filter.n()
@@ -264,12 +285,20 @@ final class HostDnn implements Dnn {
         || out.w() != (in.w() + 2 * padding - kernel) / stride + 1) {
       throw new CudaException(2000, "CUDNN_STATUS_BAD_PARAM: shapes do not fit");
     }
+    Scalar type = in.type();
+    if (filter.type() != type || out.type() != type) {
+      throw new CudaException(3000, "CUDNN_STATUS_NOT_SUPPORTED: operands of several types");
+    }
+    if (type == Scalar.BFLOAT16 && mathType != MathType.TENSOR_CORES) {
+      throw new AssertionError("bfloat16s want tensor cores, not " + mathType);
+    }
     int inCount = in.n() * in.h() * in.w() * in.c();
     int filterCount = filter.n() * kernel * kernel * filter.c();
     int outCount = out.n() * out.h() * out.w() * out.c();
-    float[] xs = direction == Direction.BACKWARD_DATA ? null : driver.floats(x, inCount);
-    float[] ws = direction == Direction.BACKWARD_WEIGHTS ? null : driver.floats(w, filterCount);
-    float[] ys = direction == Direction.FORWARD ? null : driver.floats(y, outCount);
+    float[] xs = direction == Direction.BACKWARD_DATA ? null : driver.numbers(type, x, inCount);
+    float[] ws =
+        direction == Direction.BACKWARD_WEIGHTS ? null : driver.numbers(type, w, filterCount);
+    float[] ys = direction == Direction.FORWARD ? null : driver.numbers(type, y, outCount);
     double[] sums =
         new double
             [switch (direction) {
@@ -298,17 +327,14 @@ final class HostDnn implements Dnn {
         }
       }
     }
-    float[] result = new float[sums.length];
-    for (int i = 0; i < result.length; i++) {
-      result[i] = (float) sums[i];
-    }
     driver.write(
+        type,
         switch (direction) {
           case FORWARD -> y;
           case BACKWARD_DATA -> x;
           case BACKWARD_WEIGHTS -> w;
         },
-        result);
+        sums);
   }
 
   private static void add(

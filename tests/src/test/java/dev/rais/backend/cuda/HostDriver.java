@@ -1,5 +1,6 @@
 package dev.rais.backend.cuda;
 
+import dev.rais.reference.Bfloat16;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -59,14 +60,32 @@ final class HostDriver implements CudaDriver {
     return entry.getValue().memory().asSlice(pointer - entry.getKey(), numBytes);
   }
 
-  /** Floats from a pointer on. */
-  float[] floats(long pointer, long count) {
-    return memory(pointer, count * Float.BYTES).toArray(ValueLayout.JAVA_FLOAT);
+  /** Numbers from a pointer on. */
+  float[] numbers(Scalar type, long pointer, long count) {
+    if (pointer % type.numBytes() != 0) {
+      throw new AssertionError(pointer + " is no address of a " + type);
+    }
+    MemorySegment memory = memory(pointer, count * type.numBytes());
+    if (type == Scalar.FLOAT32) {
+      return memory.toArray(ValueLayout.JAVA_FLOAT);
+    }
+    float[] numbers = new float[Math.toIntExact(count)];
+    for (int i = 0; i < numbers.length; i++) {
+      numbers[i] = Bfloat16.toFloat(memory.getAtIndex(ValueLayout.JAVA_SHORT, i));
+    }
+    return numbers;
   }
 
-  /** Writes floats from a pointer on. */
-  void write(long pointer, float[] values) {
-    memory(pointer, (long) values.length * Float.BYTES).copyFrom(MemorySegment.ofArray(values));
+  /** Writes sums from a pointer on: to float, and from there to the type. */
+  void write(Scalar type, long pointer, double[] sums) {
+    MemorySegment memory = memory(pointer, (long) sums.length * type.numBytes());
+    for (int i = 0; i < sums.length; i++) {
+      if (type == Scalar.FLOAT32) {
+        memory.setAtIndex(ValueLayout.JAVA_FLOAT, i, (float) sums[i]);
+      } else {
+        memory.setAtIndex(ValueLayout.JAVA_SHORT, i, Bfloat16.of((float) sums[i]));
+      }
+    }
   }
 
   /** Makes what a call may use and need not keep unusable for others. */

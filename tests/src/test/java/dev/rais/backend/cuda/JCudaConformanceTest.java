@@ -1,23 +1,32 @@
 package dev.rais.backend.cuda;
 
-import dev.rais.Requirements;
 import dev.rais.backend.Backend;
 import dev.rais.backend.BackendConformance;
+import org.junit.jupiter.api.Nested;
 
 /** The CUDA backend under the conformance suite, on a GPU, by way of JCuda. */
 class JCudaConformanceTest extends BackendConformance {
   @Override
   protected Backend create() {
-    try {
-      return CudaBackends.open(null, "jcuda");
-    } catch (CudaUnavailableException | KernelsUnavailableException e) {
-      Requirements.need("cuda", false, CudaBackends.oneLine(e));
-      throw e; // never: the line above ends the test
-    }
+    return CudaConformanceTest.open(null, "jcuda");
   }
 
   @Override
   protected boolean sumsMomentsInFloat() {
     return true;
+  }
+
+  /** The same with activations of 8 bits. */
+  @Nested
+  class Bf16 extends BackendConformance {
+    @Override
+    protected Backend create() {
+      return CudaConformanceTest.open("bf16", "jcuda");
+    }
+
+    @Override
+    protected boolean sumsMomentsInFloat() {
+      return true;
+    }
   }
 }

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.rais.backend.Backend;
+import dev.rais.backend.Precision;
 import dev.rais.data.Dataset;
 import dev.rais.data.Datasets;
 import dev.rais.nn.Dense;
@@ -27,7 +28,7 @@ class TrainingStepTest {
 
   /** The calls of each step, without those of evaluations. */
   private static List<List<String>> steps(
-      String sampler, Model model, int images, double epochs, double gainMax) {
+      Precision precision, String sampler, Model model, int images, double epochs, double gainMax) {
     HostCuda cuda = HostCuda.late();
     Dataset all = Datasets.load("fashion-mnist-sample", null);
     Dataset data =
@@ -42,7 +43,7 @@ class TrainingStepTest {
             .seed(5)
             .build();
     List<List<String>> steps = new ArrayList<>();
-    try (Backend backend = cuda.backend();
+    try (Backend backend = cuda.backend(precision);
         Trainer trainer = new Trainer(backend, data, config, model)) {
       cuda.queue.takeCalls();
       while (!trainer.finished()) {
@@ -60,8 +61,9 @@ class TrainingStepTest {
   }
 
   /** What the second step records. */
-  private static List<String> recorded(String sampler) {
-    List<String> second = steps(sampler, Models.lenet5(IMAGE, 10), 3 * M, 1, 10).get(1);
+  private static List<String> recorded(Precision precision, String sampler) {
+    Model model = Models.lenet5(IMAGE, 10);
+    List<String> second = steps(precision, sampler, model, 3 * M, 1, 10).get(1);
     return second.subList(second.indexOf("begin capture") + 1, second.indexOf("end capture"));
   }
 
@@ -141,7 +143,7 @@ class TrainingStepTest {
   void aUniformStepIsTheDrawTheNetworkTheRateAndTheUpdate() {
     assertEquals(
         lines(List.of("rais_epoch_take", "rais_draw_weights"), List.of("rais_gain", "rais_sgd")),
-        String.join("\n", recorded("uniform")));
+        String.join("\n", recorded(Precision.FP32, "uniform")));
   }
 
   @Test
@@ -156,7 +158,17 @@ class TrainingStepTest {
                 "rais_gain",
                 "rais_state_observe",
                 "rais_sgd")),
-        String.join("\n", recorded("rais")));
+        String.join("\n", recorded(Precision.FP32, "rais")));
+  }
+
+  /** cuDNN leaves gradients of weights in bfloat16; the update rounds what the next step reads. */
+  @Test
+  void inBf16AStepAlsoWidensGradientsOfConvolutions() {
+    String expected =
+        lines(List.of("rais_epoch_take", "rais_draw_weights"), List.of("rais_gain", "rais_sgd"))
+            .replace(
+                "convolution BACKWARD_WEIGHTS", "convolution BACKWARD_WEIGHTS\nrais_to_float32");
+    assertEquals(expected, String.join("\n", recorded(Precision.BF16, "uniform")));
   }
 
   /**
@@ -168,7 +180,7 @@ class TrainingStepTest {
     Model tiny = Model.builder("tiny", IMAGE).add("fc", new Dense(10)).build();
     int epochs = 40;
     int images = 64;
-    List<List<String>> steps = steps("rais", tiny, images, epochs, 1.01);
+    List<List<String>> steps = steps(Precision.FP32, "rais", tiny, images, epochs, 1.01);
     int replayed = 0;
     int tenth = epochs * images / M / 10;
     for (int i = 0; i < steps.size(); i++) {

@@ -21,13 +21,13 @@ class WrappedBufferTest {
     HostCuda cuda = HostCuda.withoutPools();
     try (CudaBackend backend = cuda.backend()) {
       long memory = cuda.driver.allocate(16);
-      cuda.driver.write(memory, new float[] {1, 2, 3, 4});
+      cuda.driver.write(Scalar.FLOAT32, memory, new double[] {1, 2, 3, 4});
       Buffer wrapped =
           JCudaBuffers.wrap(
               backend, JCudaPointers.devicePointer(memory).withByteOffset(4), DType.FLOAT32, 3);
       assertArrayEquals(new float[] {2, 3, 4}, wrapped.toFloats());
       wrapped.upload(new float[] {5, 6, 7});
-      assertArrayEquals(new float[] {1, 5, 6, 7}, cuda.driver.floats(memory, 4));
+      assertArrayEquals(new float[] {1, 5, 6, 7}, cuda.driver.numbers(Scalar.FLOAT32, memory, 4));
       wrapped.close();
       assertThrows(IllegalStateException.class, wrapped::toFloats);
       cuda.driver.free(memory); // fails if it was freed before
@@ -41,7 +41,7 @@ class WrappedBufferTest {
         Buffer buffer = backend.allocate(DType.FLOAT32, 5)) {
       buffer.upload(new float[] {1, 2, 3, 4, 5});
       long place = JCudaPointers.address(JCudaBuffers.pointer(buffer.slice(2, 3)));
-      assertArrayEquals(new float[] {3, 4, 5}, cuda.driver.floats(place, 3));
+      assertArrayEquals(new float[] {3, 4, 5}, cuda.driver.numbers(Scalar.FLOAT32, place, 3));
     }
   }
 

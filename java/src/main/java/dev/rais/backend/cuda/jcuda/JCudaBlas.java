@@ -13,8 +13,10 @@ import static jcuda.jcublas.JCublas2.cublasSetStream;
 import static jcuda.jcublas.JCublas2.cublasSetWorkspace;
 
 import dev.rais.backend.cuda.Blas;
+import dev.rais.backend.cuda.CudaException;
 import dev.rais.backend.cuda.CudaUnavailableException;
 import dev.rais.backend.cuda.LibrarySearch;
+import dev.rais.backend.cuda.Scalar;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -41,8 +43,12 @@ public final class JCudaBlas implements Blas {
 
   private static final int DEFAULT_ALGORITHM = -1;
 
+  /** Parts of a product are added in the type to compute in. */
+  private static final int SUMS_AS_COMPUTED =
+      cublasMath.CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION;
+
   private static final class Handle extends cublasHandle implements Handles.Handle {
-    private int mathMode = cublasMath.CUBLAS_DEFAULT_MATH;
+    private int mathMode;
 
     @Override
     public long handle() {
@@ -151,7 +157,14 @@ public final class JCudaBlas implements Blas {
   public long create() {
     Handle out = new Handle();
     statuses.check("cublasCreate_v2", () -> cublasCreate(out));
-    return handles.keep(out);
+    long handle = handles.keep(out);
+    try {
+      setMathMode(out, cublasMath.CUBLAS_DEFAULT_MATH | SUMS_AS_COMPUTED);
+    } catch (CudaException e) {
+      destroy(handle);
+      throw e;
+    }
+    return handle;
   }
 
   @Override
@@ -188,9 +201,11 @@ public final class JCudaBlas implements Blas {
       int ldb,
       long c,
       int ldc,
-      boolean tf32) {
+      Product product) {
     Handle object = handles.get(handle);
-    allowTf32(object, tf32);
+    allowTf32(object, product == Product.TF32);
+    int operands = dataType(product.operands());
+    int result = dataType(product.result());
     statuses.check(
         "cublasGemmEx(m=%d, n=%d, k=%d)",
         () ->
@@ -203,14 +218,14 @@ public final class JCudaBlas implements Blas {
                 k,
                 one,
                 pointer(a),
-                cudaDataType.CUDA_R_32F,
+                operands,
                 lda,
                 pointer(b),
-                cudaDataType.CUDA_R_32F,
+                operands,
                 ldb,
                 zero,
                 pointer(c),
-                cudaDataType.CUDA_R_32F,
+                result,
                 ldc,
                 cudaDataType.CUDA_R_32F,
                 DEFAULT_ALGORITHM),
@@ -224,11 +239,19 @@ public final class JCudaBlas implements Blas {
    * CUBLAS_COMPUTE_32F. Whether that may be TF32 is then the handle's mode.
    */
   private void allowTf32(Handle handle, boolean tf32) {
-    int mode = tf32 ? cublasMath.CUBLAS_TF32_TENSOR_OP_MATH : cublasMath.CUBLAS_DEFAULT_MATH;
-    if (handle.mathMode != mode) {
-      statuses.check("cublasSetMathMode", () -> cublasSetMathMode(handle, mode));
-      handle.mathMode = mode;
+    int math = tf32 ? cublasMath.CUBLAS_TF32_TENSOR_OP_MATH : cublasMath.CUBLAS_DEFAULT_MATH;
+    if (handle.mathMode != (math | SUMS_AS_COMPUTED)) {
+      setMathMode(handle, math | SUMS_AS_COMPUTED);
     }
+  }
+
+  private void setMathMode(Handle handle, int mode) {
+    statuses.check("cublasSetMathMode", () -> cublasSetMathMode(handle, mode));
+    handle.mathMode = mode;
+  }
+
+  private static int dataType(Scalar type) {
+    return type == Scalar.BFLOAT16 ? cudaDataType.CUDA_R_16BF : cudaDataType.CUDA_R_32F;
   }
 
   private static int operation(boolean transposed) {

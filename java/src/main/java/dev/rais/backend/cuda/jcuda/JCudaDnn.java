@@ -32,6 +32,7 @@ import dev.rais.backend.cuda.CudaException;
 import dev.rais.backend.cuda.CudaUnavailableException;
 import dev.rais.backend.cuda.Dnn;
 import dev.rais.backend.cuda.LibrarySearch;
+import dev.rais.backend.cuda.Scalar;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -187,7 +188,7 @@ public final class JCudaDnn implements Dnn {
   }
 
   @Override
-  public long createTensor(int batch, int height, int width, int channels) {
+  public long createTensor(Scalar type, int batch, int height, int width, int channels) {
     Tensor out = new Tensor();
     check("cudnnCreateTensorDescriptor", () -> cudnnCreateTensorDescriptor(out));
     long descriptor = tensors.keep(out);
@@ -198,7 +199,7 @@ public final class JCudaDnn implements Dnn {
               cudnnSetTensor4dDescriptor(
                   out,
                   cudnnTensorFormat.CUDNN_TENSOR_NHWC,
-                  cudnnDataType.CUDNN_DATA_FLOAT,
+                  dataType(type),
                   batch,
                   channels,
                   height,
@@ -210,6 +211,12 @@ public final class JCudaDnn implements Dnn {
     return descriptor;
   }
 
+  private static int dataType(Scalar type) {
+    return type == Scalar.BFLOAT16
+        ? cudnnDataType.CUDNN_DATA_BFLOAT16
+        : cudnnDataType.CUDNN_DATA_FLOAT;
+  }
+
   @Override
   public void destroyTensor(long descriptor) {
     Tensor object = tensors.remove(descriptor);
@@ -217,7 +224,7 @@ public final class JCudaDnn implements Dnn {
   }
 
   @Override
-  public long createFilter(int outputs, int kernel, int channels) {
+  public long createFilter(Scalar type, int outputs, int kernel, int channels) {
     Filter out = new Filter();
     check("cudnnCreateFilterDescriptor", () -> cudnnCreateFilterDescriptor(out));
     long descriptor = filters.keep(out);
@@ -228,7 +235,7 @@ public final class JCudaDnn implements Dnn {
           () ->
               cudnnSetFilter4dDescriptor(
                   out,
-                  cudnnDataType.CUDNN_DATA_FLOAT,
+                  dataType(type),
                   cudnnTensorFormat.CUDNN_TENSOR_NHWC,
                   outputs,
                   channels,

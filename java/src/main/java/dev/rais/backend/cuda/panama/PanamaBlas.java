@@ -8,6 +8,7 @@ import dev.rais.backend.cuda.Blas;
 import dev.rais.backend.cuda.CudaException;
 import dev.rais.backend.cuda.CudaUnavailableException;
 import dev.rais.backend.cuda.LibrarySearch;
+import dev.rais.backend.cuda.Scalar;
 import dev.rais.backend.cuda.panama.Bound.Symbol;
 import dev.rais.natives.Functions;
 import java.lang.foreign.Arena;
@@ -27,15 +28,20 @@ public final class PanamaBlas implements Blas {
           new Symbol("cublasGetCudartVersion", "l()"),
           new Symbol("cublasSetWorkspace_v2", "i(ppl)"),
           new Symbol("cublasSetStream_v2", "i(pp)"),
+          new Symbol("cublasSetMathMode", "i(pi)"),
           new Symbol("cublasGetStatusName", "p(i)"),
           new Symbol("cublasGetStatusString", "p(i)"),
           new Symbol("cublasGemmEx", "i(p ii iii p pii pii p pii ii)"));
 
   static final int TRANSPOSED = 1;
   private static final int DATA_FLOAT = 0;
+  private static final int DATA_BFLOAT16 = 14;
   static final int COMPUTE_FLOAT = 68;
   static final int COMPUTE_TF32 = 77;
   static final int DEFAULT_ALGORITHM = -1;
+
+  /** Mode of a handle: parts of a product are added in the type to compute in. */
+  static final int SUMS_AS_COMPUTED = 16;
 
   private final MethodHandle create;
   private final MethodHandle destroy;
@@ -43,6 +49,7 @@ public final class PanamaBlas implements Blas {
   private final MethodHandle getCudartVersion;
   private final MethodHandle setWorkspace;
   private final MethodHandle setStream;
+  private final MethodHandle setMathMode;
   private final MethodHandle getStatusName;
   private final MethodHandle getStatusString;
   private final MethodHandle gemmEx;
@@ -63,6 +70,7 @@ public final class PanamaBlas implements Blas {
     getCudartVersion = bound.handle("cublasGetCudartVersion");
     setWorkspace = bound.handle("cublasSetWorkspace_v2");
     setStream = bound.handle("cublasSetStream_v2");
+    setMathMode = bound.handle("cublasSetMathMode");
     getStatusName = bound.handle("cublasGetStatusName");
     getStatusString = bound.handle("cublasGetStatusString");
     gemmEx = bound.handle("cublasGemmEx");
@@ -128,7 +136,15 @@ public final class PanamaBlas implements Blas {
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment out = arena.allocate(ADDRESS);
       check("cublasCreate_v2", (int) create.invokeExact(out));
-      return out.get(ADDRESS, 0).address();
+      long handle = out.get(ADDRESS, 0).address();
+      try {
+        int mode = SUMS_AS_COMPUTED;
+        check("cublasSetMathMode", (int) setMathMode.invokeExact(pointer(handle), mode));
+      } catch (Throwable e) {
+        destroy(handle);
+        throw e;
+      }
+      return handle;
     } catch (Throwable e) {
       throw Functions.rethrown(e);
     }
@@ -177,7 +193,8 @@ public final class PanamaBlas implements Blas {
       int ldb,
       long c,
       int ldc,
-      boolean tf32) {
+      Product product) {
+    int operands = dataType(product.operands());
     int status;
     try {
       status =
@@ -191,16 +208,16 @@ public final class PanamaBlas implements Blas {
                   k,
                   one,
                   pointer(a),
-                  DATA_FLOAT,
+                  operands,
                   lda,
                   pointer(b),
-                  DATA_FLOAT,
+                  operands,
                   ldb,
                   zero,
                   pointer(c),
-                  DATA_FLOAT,
+                  dataType(product.result()),
                   ldc,
-                  tf32 ? COMPUTE_TF32 : COMPUTE_FLOAT,
+                  product == Product.TF32 ? COMPUTE_TF32 : COMPUTE_FLOAT,
                   DEFAULT_ALGORITHM);
     } catch (Throwable e) {
       throw Functions.rethrown(e);
@@ -208,6 +225,10 @@ public final class PanamaBlas implements Blas {
     if (status != 0) {
       check("cublasGemmEx(m=%d, n=%d, k=%d)".formatted(m, n, k), status);
     }
+  }
+
+  private static int dataType(Scalar type) {
+    return type == Scalar.BFLOAT16 ? DATA_BFLOAT16 : DATA_FLOAT;
   }
 
   private static MemorySegment pointer(long handle) {

@@ -9,6 +9,7 @@ import dev.rais.backend.cuda.CudaException;
 import dev.rais.backend.cuda.CudaUnavailableException;
 import dev.rais.backend.cuda.Dnn;
 import dev.rais.backend.cuda.LibrarySearch;
+import dev.rais.backend.cuda.Scalar;
 import dev.rais.backend.cuda.panama.Bound.Symbol;
 import dev.rais.natives.Functions;
 import java.lang.foreign.Arena;
@@ -55,6 +56,7 @@ public final class PanamaDnn implements Dnn {
 
   static final int NHWC = 1;
   static final int DATA_FLOAT = 0;
+  static final int DATA_BFLOAT16 = 9;
   static final int CROSS_CORRELATION = 1;
 
   /** cudnnConvolution…AlgoPerf_t: algorithm, status, time, memory, determinism, math type. */
@@ -208,14 +210,14 @@ public final class PanamaDnn implements Dnn {
   }
 
   @Override
-  public long createTensor(int batch, int height, int width, int channels) {
+  public long createTensor(Scalar type, int batch, int height, int width, int channels) {
     long descriptor = made("cudnnCreateTensorDescriptor", createTensorDescriptor);
     try {
       check(
           "cudnnSetTensor4dDescriptor",
           (int)
               setTensor4dDescriptor.invokeExact(
-                  pointer(descriptor), NHWC, DATA_FLOAT, batch, channels, height, width));
+                  pointer(descriptor), NHWC, dataType(type), batch, channels, height, width));
     } catch (Throwable e) {
       destroyTensor(descriptor);
       throw Functions.rethrown(e);
@@ -229,7 +231,7 @@ public final class PanamaDnn implements Dnn {
   }
 
   @Override
-  public long createFilter(int outputs, int kernel, int channels) {
+  public long createFilter(Scalar type, int outputs, int kernel, int channels) {
     long descriptor = made("cudnnCreateFilterDescriptor", createFilterDescriptor);
     try {
       // Type and layout the other way round than for a tensor.
@@ -237,7 +239,7 @@ public final class PanamaDnn implements Dnn {
           "cudnnSetFilter4dDescriptor",
           (int)
               setFilter4dDescriptor.invokeExact(
-                  pointer(descriptor), DATA_FLOAT, NHWC, outputs, channels, kernel, kernel));
+                  pointer(descriptor), dataType(type), NHWC, outputs, channels, kernel, kernel));
     } catch (Throwable e) {
       destroyFilter(descriptor);
       throw Functions.rethrown(e);
@@ -461,6 +463,10 @@ public final class PanamaDnn implements Dnn {
     } catch (Throwable e) {
       throw Functions.rethrown(e);
     }
+  }
+
+  private static int dataType(Scalar type) {
+    return type == Scalar.BFLOAT16 ? DATA_BFLOAT16 : DATA_FLOAT;
   }
 
   private static MemorySegment pointer(long handle) {

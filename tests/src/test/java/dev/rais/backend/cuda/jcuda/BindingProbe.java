@@ -1,9 +1,11 @@
 package dev.rais.backend.cuda.jcuda;
 
 import dev.rais.backend.cuda.Blas;
+import dev.rais.backend.cuda.Blas.Product;
 import dev.rais.backend.cuda.CudaDriver;
 import dev.rais.backend.cuda.CudaException;
 import dev.rais.backend.cuda.Dnn;
+import dev.rais.backend.cuda.Scalar;
 import dev.rais.backend.cuda.panama.FakeLibraries;
 import dev.rais.backend.cuda.panama.PanamaBlas;
 import dev.rais.backend.cuda.panama.PanamaDnn;
@@ -72,10 +74,13 @@ final class BindingProbe {
     long handle = blas.create();
     blas.setStream(handle, stream);
     blas.setWorkspace(handle, 0x4400, 1L << 35);
-    blas.gemm(handle, true, false, 3, 4, 5, 0x100, 6, 0x200, 7, 0x300, 8, true);
-    blas.gemm(handle, false, true, 3, 4, 5, 0x100, 6, 0x200, 7, 0x300, 8, false);
+    blas.gemm(handle, true, false, 3, 4, 5, 0x100, 6, 0x200, 7, 0x300, 8, Product.TF32);
+    blas.gemm(handle, false, true, 3, 4, 5, 0x100, 6, 0x200, 7, 0x300, 8, Product.FLOAT32);
+    blas.gemm(handle, false, true, 3, 4, 5, 0x100, 6, 0x200, 7, 0x300, 8, Product.BFLOAT16);
+    Product widened = Product.BFLOAT16_TO_FLOAT32;
+    blas.gemm(handle, false, false, 3, 4, 5, 0x100, 6, 0x200, 7, 0x300, 8, widened);
     int wrong = FakeLibraries.WRONG;
-    fails(() -> blas.gemm(handle, true, false, 3, wrong, 5, 1, 6, 2, 7, 3, 8, true));
+    fails(() -> blas.gemm(handle, true, false, 3, wrong, 5, 1, 6, 2, 7, 3, 8, Product.TF32));
     blas.destroy(handle);
   }
 
@@ -85,21 +90,24 @@ final class BindingProbe {
     dnn.setStream(handle, stream);
     var d =
         new Dnn.Descriptors(
-            dnn.createTensor(2, 3, 4, 5),
-            dnn.createFilter(6, 7, 8),
+            dnn.createTensor(Scalar.FLOAT32, 2, 3, 4, 5),
+            dnn.createFilter(Scalar.FLOAT32, 6, 7, 8),
             dnn.createConvolution(9, 10, Dnn.MathType.FLOAT32),
-            dnn.createTensor(12, 13, 14, 15));
+            dnn.createTensor(Scalar.FLOAT32, 12, 13, 14, 15));
     say(handle, d);
     for (Dnn.Direction direction : Dnn.Direction.values()) {
       say(dnn.find(direction, handle, d, 0x10, 0x20, 0x30, 0x40, 1L << 34));
       say(dnn.workspaceBytes(direction, handle, d, 4));
       dnn.run(direction, handle, d, 4, 0x10, 0x20, 0x30, 0x40, 1L << 34);
     }
-    fails(() -> dnn.createTensor(FakeLibraries.WRONG, 1, 1, 1));
+    fails(() -> dnn.createTensor(Scalar.FLOAT32, FakeLibraries.WRONG, 1, 1, 1));
     dnn.destroyTensor(d.x());
     dnn.destroyFilter(d.w());
     dnn.destroyConvolution(d.convolution());
     dnn.destroyTensor(d.y());
+    dnn.destroyTensor(dnn.createTensor(Scalar.BFLOAT16, 2, 3, 4, 5));
+    dnn.destroyFilter(dnn.createFilter(Scalar.BFLOAT16, 6, 7, 8));
+    dnn.destroyConvolution(dnn.createConvolution(9, 10, Dnn.MathType.TENSOR_CORES));
     dnn.destroy(handle);
   }
 

@@ -11,6 +11,7 @@ import dev.rais.backend.cuda.CudaUnavailableException;
 import dev.rais.backend.cuda.Dnn;
 import dev.rais.backend.cuda.Dnn.MathType;
 import dev.rais.backend.cuda.LibrarySearch;
+import dev.rais.backend.cuda.Scalar;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
@@ -31,10 +32,10 @@ class JCudaDnnTest {
   void descriptorsDescribeTheConvolution() {
     JCudaDnn dnn = open();
     assertTrue(dnn.description().matches("cuDNN 9\\.\\d+\\.\\d+"), dnn.description());
-    long x = dnn.createTensor(7, 13, 29, 3);
-    long w = dnn.createFilter(5, 4, 3);
+    long x = dnn.createTensor(Scalar.FLOAT32, 7, 13, 29, 3);
+    long w = dnn.createFilter(Scalar.FLOAT32, 5, 4, 3);
     long convolution = dnn.createConvolution(1, 2, MathType.FLOAT32);
-    long y = dnn.createTensor(7, 6, 14, 5);
+    long y = dnn.createTensor(Scalar.FLOAT32, 7, 6, 14, 5);
     assertArrayEquals(
         new int[] {7, 5, 6, 14}, dnn.outputShape(new Dnn.Descriptors(x, w, convolution, y)));
     dnn.destroyTensor(x);
@@ -49,7 +50,7 @@ class JCudaDnnTest {
   @Test
   void aFailedCallHasCudnnsText() {
     JCudaDnn dnn = open();
-    var e = assertThrows(CudaException.class, () -> dnn.createTensor(0, 1, 1, 1));
+    var e = assertThrows(CudaException.class, () -> dnn.createTensor(Scalar.FLOAT32, 0, 1, 1, 1));
     assertTrue(
         e.getMessage().startsWith("cudnnSetTensor4dDescriptor: CUDNN_STATUS_BAD_PARAM"),
         e.getMessage());

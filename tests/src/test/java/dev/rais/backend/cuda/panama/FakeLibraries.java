@@ -85,7 +85,6 @@ public final class FakeLibraries {
     library(folder.resolve("libcuda.so.1"), PanamaDriver.FUNCTIONS);
     List<Bound.Symbol> blas = new ArrayList<>(PanamaBlas.FUNCTIONS);
     // What JCublas calls besides.
-    blas.add(new Bound.Symbol("cublasSetMathMode", "i(pi)"));
     blas.add(new Bound.Symbol("cublasGetMathMode", "i(pp)"));
     library(folder.resolve("libcublas.so.12"), blas);
     library(folder.resolve("libcudnn.so.9"), PanamaDnn.FUNCTIONS);

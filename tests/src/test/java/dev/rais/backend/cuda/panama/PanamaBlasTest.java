@@ -42,6 +42,8 @@ class PanamaBlasTest {
     headers.constant("CUBLAS_OP_T", PanamaBlas.TRANSPOSED);
     headers.constant("CUBLAS_COMPUTE_32F", PanamaBlas.COMPUTE_FLOAT);
     headers.constant("CUBLAS_COMPUTE_32F_FAST_TF32", PanamaBlas.COMPUTE_TF32);
+    headers.constant(
+        "CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION", PanamaBlas.SUMS_AS_COMPUTED);
     headers.constant("CUBLAS_GEMM_DEFAULT", PanamaBlas.DEFAULT_ALGORITHM);
   }
 

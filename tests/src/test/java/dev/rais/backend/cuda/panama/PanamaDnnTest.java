@@ -11,6 +11,7 @@ import dev.rais.backend.cuda.CudaUnavailableException;
 import dev.rais.backend.cuda.Dnn;
 import dev.rais.backend.cuda.Dnn.Direction;
 import dev.rais.backend.cuda.Dnn.MathType;
+import dev.rais.backend.cuda.Scalar;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -53,10 +54,12 @@ class PanamaDnnTest {
     headers.declare(PanamaDnn.FUNCTIONS, "CUDNNWINAPI");
     headers.constant("CUDNN_TENSOR_NHWC", PanamaDnn.NHWC);
     headers.constant("CUDNN_DATA_FLOAT", PanamaDnn.DATA_FLOAT);
+    headers.constant("CUDNN_DATA_BFLOAT16", PanamaDnn.DATA_BFLOAT16);
     headers.constant("CUDNN_CROSS_CORRELATION", PanamaDnn.CROSS_CORRELATION);
     headers.constant("CUDNN_DETERMINISTIC", 1);
     headers.constant("CUDNN_FMA_MATH", MathType.FLOAT32.code());
     headers.constant("CUDNN_DEFAULT_MATH", MathType.TF32.code());
+    headers.constant("CUDNN_TENSOR_OP_MATH", MathType.TENSOR_CORES.code());
     headers.constant("CUDNN_CONVOLUTION_FWD_ALGO_COUNT", Direction.FORWARD.algorithms());
     headers.constant("CUDNN_CONVOLUTION_BWD_DATA_ALGO_COUNT", Direction.BACKWARD_DATA.algorithms());
     headers.constant(
@@ -66,10 +69,10 @@ class PanamaDnnTest {
   /** cuDNN computes the output's shape out of what it was told: order of arguments included. */
   @Test
   void descriptorsDescribeTheConvolution() {
-    long x = dnn().createTensor(7, 13, 29, 3);
-    long w = dnn().createFilter(5, 4, 3);
+    long x = dnn().createTensor(Scalar.FLOAT32, 7, 13, 29, 3);
+    long w = dnn().createFilter(Scalar.FLOAT32, 5, 4, 3);
     long convolution = dnn().createConvolution(1, 2, MathType.FLOAT32);
-    long y = dnn().createTensor(7, 6, 14, 5);
+    long y = dnn().createTensor(Scalar.FLOAT32, 7, 6, 14, 5);
     try {
       assertArrayEquals(
           new int[] {7, 5, 6, 14}, dnn().outputShape(new Dnn.Descriptors(x, w, convolution, y)));
@@ -85,7 +88,8 @@ class PanamaDnnTest {
   void aFailedCallTellsWhichAndWhy() {
     // Opened here: a test that is skipped inside of assertThrows fails.
     PanamaDnn opened = dnn();
-    var e = assertThrows(CudaException.class, () -> opened.createTensor(0, 1, 1, 1));
+    var e =
+        assertThrows(CudaException.class, () -> opened.createTensor(Scalar.FLOAT32, 0, 1, 1, 1));
     assertTrue(
         e.getMessage().startsWith("cudnnSetTensor4dDescriptor: CUDNN_STATUS_BAD_PARAM"),
         e.getMessage());
