@@ -74,8 +74,8 @@ final class FaultProbe {
   }
 
   /**
-   * Each request for native memory and each object of oneDNN; a part of the runs of its primitives,
-   * and of the other places, these the first and the last time.
+   * A part of the requests for native memory, of oneDNN's objects and of the runs of its
+   * primitives, and of the other places, these the first and the last time.
    */
   private Set<Faults.Target> targets(Map<String, Integer> visits) {
     Set<Faults.Target> targets = new LinkedHashSet<>();
@@ -91,11 +91,11 @@ final class FaultProbe {
   }
 
   private boolean isTried(String place, int visit, int count) {
-    if (place.equals(Faults.ONEDNN_RUNS)) {
+    if (isRequest(place) || place.equals(Faults.ONEDNN_RUNS)) {
       return visit % parts == part;
     }
     boolean ofPart = Math.floorMod(place.hashCode(), parts) == part;
-    return isRequest(place) || ofPart && (visit == 0 || visit == count - 1);
+    return ofPart && (visit == 0 || visit == count - 1);
   }
 
   private interface Attempt {

@@ -19,13 +19,12 @@ import org.junit.jupiter.api.io.TempDir;
  * end. The process lives through hundreds of such failures; it is one of its own, as a library is
  * loaded by one class loader only.
  *
- * <p>A build tries every request for native memory and every object of oneDNN, and of the runs of
- * its primitives and the places that make Java objects a tenth, drawn by lot; {@code
- * -Drais.faults=1/0} tries all places, {@code -Drais.faults=10/3} those of lot 3.
+ * <p>A build tries a part of all places, drawn by lot; {@code -Drais.faults=1/0}, as in the nightly
+ * profile, tries all of them, {@code -Drais.faults=30/3} those of lot 3.
  */
 class FaultsTest {
   private static final String PROPERTY = "rais.faults";
-  private static final int PARTS = 10;
+  private static final int PARTS = 30;
   private static final String REQUESTS =
       Faults.NATIVE_MEMORY + "|" + Faults.ONEDNN + "|dev/rais/backend/cpu/(Dnn|OneDnn|OpenMp)";
 
@@ -104,20 +103,20 @@ class FaultsTest {
   @Test
   void memoryUsedUpAnywhere() throws Exception {
     Outcome outcome = run("java", "");
-    assertTrue(outcome.failures() > 100, outcome.lot());
+    assertTrue(outcome.failures() > 10, outcome.lot());
   }
 
   /** Asked for by name, oneDNN is not replaced. */
   @Test
   void oneDnnFailsAtAnyCall() throws Exception {
     Outcome outcome = run("onednn", REQUESTS);
-    assertTrue(outcome.failures() > 300, outcome.lot());
+    assertTrue(outcome.failures() > 10, outcome.lot());
   }
 
   /** Otherwise the Java loops compute what oneDNN cannot make. */
   @Test
   void javaTakesOverWhatOneDnnCannotMake() throws Exception {
     Outcome outcome = run("auto", Faults.ONEDNN);
-    assertTrue(outcome.failures() > 200, outcome.lot());
+    assertTrue(outcome.failures() > 10, outcome.lot());
   }
 }
