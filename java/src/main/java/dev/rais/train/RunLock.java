@@ -58,9 +58,8 @@ final class RunLock implements AutoCloseable {
         String padding = " ".repeat(ThreadLocalRandom.current().nextInt(MOST_PADDING));
         RunDirectory.writeAll(
             channel, ByteBuffer.wrap((me + padding).getBytes(StandardCharsets.UTF_8)));
-        // The last owner may have deleted the file after it was opened here. Only its size is
-        // looked
-        // at: where a file is opened a second time, closing that gives the lock back (POSIX).
+        // The last owner may have deleted the file after it was opened here. Only its size tells:
+        // to open a file again, and close that, gives the lock back (POSIX).
         if (!Files.exists(file) || Files.size(file) != channel.size()) {
           throw new RunFileException("%s is in use by another process".formatted(directory));
         }
