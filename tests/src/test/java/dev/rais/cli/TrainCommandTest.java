@@ -282,7 +282,8 @@ class TrainCommandTest {
             "speed-up in epochs  ×" + number,
             "images/s            [\\d,]+",
             "time                .* training, .* in all",
-            "sampler overhead    " + number + " %");
+            "sampler overhead    " + number + " %",
+            "computed by         .*, \\d+ threads?");
     List<String> lines = outcome.out().lines().toList();
     assertEquals(rows.size(), lines.size(), outcome.out());
     for (int i = 0; i < rows.size(); i++) {
