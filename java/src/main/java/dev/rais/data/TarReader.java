@@ -32,17 +32,17 @@ final class TarReader {
    *     in it leads out of its folder
    */
   static void read(InputStream archive, long most, Visitor visitor) throws IOException {
-    InputStream in = new Limited(archive, most);
+    Limited in = new Limited(archive, most);
     try {
       readFiles(in, visitor);
       // To the end, so that a checksum of the whole is compared.
       in.transferTo(OutputStream.nullOutputStream());
     } catch (EOFException e) {
-      if (archive.read() < 0) {
+      if (in.left > 0) {
         throw new IOException("it ends within a file", e);
       }
     }
-    if (archive.read() >= 0) {
+    if (in.left == 0 && archive.read() >= 0) {
       throw new IOException("it unpacks to more than %,d bytes".formatted(most));
     }
   }

@@ -52,12 +52,14 @@ final class TarBytes {
 
   /** Ends the archive and writes it, packed. */
   void writeTo(Path target) throws IOException {
-    writeTo(target, 2 * BLOCK);
+    bytes.writeBytes(new byte[2 * BLOCK]);
+    Files.write(target, packed(bytes.toByteArray()));
   }
 
   /** The same with so many zeros at its end, or somewhat more. */
   void writeTo(Path target, long zeros) throws IOException {
-    // A packed file may consist of several: the same megabytes again and again cost little.
+    // A packed file may consist of several: the same megabytes again and again cost little. Where
+    // reading fails between two, Java takes the first for all.
     int length = (int) Math.min(zeros, PIECE);
     byte[] piece = packed(new byte[length]);
     try (OutputStream out = Files.newOutputStream(target)) {
