@@ -1,23 +1,18 @@
 package dev.rais.backend.cpu;
 
-import static java.nio.ByteOrder.nativeOrder;
-
-import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorOperators;
-import jdk.incubator.vector.VectorSpecies;
 
 /**
  * The inner loops of {@link VectorBatchNormPasses}, each down a column of {@link #COLUMN} floats,
- * {@code lines} long: what is per channel, and sums, stay in registers. All take where the row
- * starts, in bytes, how many floats a line has, and the column's first.
+ * {@code lines} long: what is per channel, and sums, stay in registers. All take addresses of
+ * activations, where in them the row starts, in bytes, how many floats a line has, and the column's
+ * first.
  *
  * <p>Written out vector by vector, as C2 keeps no array of vectors in registers.
  */
 final class VectorBatchNormLoops {
-  private static final VectorSpecies<Float> FLOATS = FloatVector.SPECIES_PREFERRED;
-
-  private static final int LANES = FLOATS.length();
+  private static final int LANES = VectorMemory.LANES;
 
   /** Bytes of a vector. */
   private static final long VECTOR = (long) LANES * Float.BYTES;
@@ -30,25 +25,26 @@ final class VectorBatchNormLoops {
 
   private VectorBatchNormLoops() {}
 
-  private static FloatVector load(MemorySegment values, long at) {
-    return FloatVector.fromMemorySegment(FLOATS, values, at, nativeOrder());
+  private static FloatVector load(long values, long at) {
+    return VectorMemory.load(values + at);
   }
 
   private static FloatVector load(float[] values, int at) {
-    return FloatVector.fromArray(FLOATS, values, at);
+    return FloatVector.fromArray(VectorMemory.FLOATS, values, at);
   }
 
-  private static void store(FloatVector vector, MemorySegment values, long at) {
-    vector.intoMemorySegment(values, at, nativeOrder());
+  private static void store(FloatVector vector, long values, long at) {
+    VectorMemory.store(vector, values + at);
   }
 
   private static FloatVector zero() {
-    return FloatVector.zero(FLOATS);
+    return FloatVector.zero(VectorMemory.FLOATS);
   }
 
   /** total += factor · sum. */
   private static void add(FloatVector sum, float factor, float[] total, int at) {
-    sum.fma(FloatVector.broadcast(FLOATS, factor), load(total, at)).intoArray(total, at);
+    sum.fma(FloatVector.broadcast(VectorMemory.FLOATS, factor), load(total, at))
+        .intoArray(total, at);
   }
 
   /** max(x, 0), and NaN of NaN. */
@@ -63,7 +59,7 @@ final class VectorBatchNormLoops {
 
   /** sums += w · (x − mean), squares += w · (x − mean)². */
   static void moments(
-      MemorySegment x,
+      long x,
       float w,
       float[] mean,
       float[] sums,
@@ -111,14 +107,7 @@ final class VectorBatchNormLoops {
 
   /** y = scale · x + offset. */
   static void affine(
-      MemorySegment x,
-      float[] scale,
-      float[] offset,
-      MemorySegment y,
-      long start,
-      int lines,
-      int stride,
-      int c) {
+      long x, float[] scale, float[] offset, long y, long start, int lines, int stride, int c) {
     FloatVector scale0 = load(scale, c);
     FloatVector scale1 = load(scale, c + LANES);
     FloatVector scale2 = load(scale, c + 2 * LANES);
@@ -138,14 +127,7 @@ final class VectorBatchNormLoops {
 
   /** y = max(scale · x + offset, 0). */
   static void affineRelu(
-      MemorySegment x,
-      float[] scale,
-      float[] offset,
-      MemorySegment y,
-      long start,
-      int lines,
-      int stride,
-      int c) {
+      long x, float[] scale, float[] offset, long y, long start, int lines, int stride, int c) {
     FloatVector scale0 = load(scale, c);
     FloatVector scale1 = load(scale, c + LANES);
     FloatVector scale2 = load(scale, c + 2 * LANES);
@@ -165,11 +147,11 @@ final class VectorBatchNormLoops {
 
   /** y = max(scale · x + offset + residual, 0). */
   static void affineAddRelu(
-      MemorySegment x,
-      MemorySegment residual,
+      long x,
+      long residual,
       float[] scale,
       float[] offset,
-      MemorySegment y,
+      long y,
       long start,
       int lines,
       int stride,
@@ -199,8 +181,8 @@ final class VectorBatchNormLoops {
 
   /** sums += delta, products += delta · (x − mean). */
   static void reduce(
-      MemorySegment x,
-      MemorySegment delta,
+      long x,
+      long delta,
       float[] mean,
       float[] sums,
       float[] products,
@@ -247,8 +229,8 @@ final class VectorBatchNormLoops {
 
   /** The same for delta = dy where scale · x + offset > 0, else 0. */
   static void reduceBehindRelu(
-      MemorySegment x,
-      MemorySegment dy,
+      long x,
+      long dy,
       float[] scale,
       float[] offset,
       float[] mean,
@@ -309,11 +291,11 @@ final class VectorBatchNormLoops {
 
   /** The same for delta = dy where y > 0, else 0, which is stored as well. */
   static void reduceBehindAdd(
-      MemorySegment x,
-      MemorySegment y,
-      MemorySegment dy,
+      long x,
+      long y,
+      long dy,
       float[] mean,
-      MemorySegment dresidual,
+      long dresidual,
       float[] sums,
       float[] products,
       long start,
@@ -363,13 +345,13 @@ final class VectorBatchNormLoops {
 
   /** dx = scale · delta + w · (slope · x + shift). */
   static void gradient(
-      MemorySegment x,
-      MemorySegment delta,
+      long x,
+      long delta,
       float w,
       float[] scale,
       float[] slope,
       float[] shift,
-      MemorySegment dx,
+      long dx,
       long start,
       int lines,
       int stride,
@@ -410,14 +392,14 @@ final class VectorBatchNormLoops {
    * lines at a time.
    */
   static void gradientBehindRelu(
-      MemorySegment x,
-      MemorySegment dy,
+      long x,
+      long dy,
       float w,
       float[] scale,
       float[] offset,
       float[] slope,
       float[] shift,
-      MemorySegment dx,
+      long dx,
       long start,
       int lines,
       int stride,
@@ -431,14 +413,14 @@ final class VectorBatchNormLoops {
   }
 
   private static void halfGradient(
-      MemorySegment x,
-      MemorySegment dy,
+      long x,
+      long dy,
       float w,
       float[] scale,
       float[] offset,
       float[] slope,
       float[] shift,
-      MemorySegment dx,
+      long dx,
       long start,
       int first,
       int last,

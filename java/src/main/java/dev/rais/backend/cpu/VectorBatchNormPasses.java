@@ -89,6 +89,7 @@ final class VectorBatchNormPasses extends BatchNormPasses {
 
   @Override
   void moments(MemorySegment x, double[] weights, int from, int to, float[][] arrays) {
+    long values = x.address();
     float[] sums = arrays[2];
     float[] squares = arrays[3];
     sumColumns(
@@ -97,7 +98,7 @@ final class VectorBatchNormPasses extends BatchNormPasses {
         arrays,
         (row, at, lines, c) -> {
           float w = (float) weights[rows.example(row)];
-          VectorBatchNormLoops.moments(x, w, mean, sums, squares, at, lines, repeated, c);
+          VectorBatchNormLoops.moments(values, w, mean, sums, squares, at, lines, repeated, c);
         });
   }
 
@@ -109,25 +110,29 @@ final class VectorBatchNormPasses extends BatchNormPasses {
       int from,
       int to,
       float[][] arrays) {
+    long in = x.address();
+    long out = y.address();
     eachColumn(
         from,
         to,
         switch (fusion) {
           case NONE ->
               (row, at, lines, c) ->
-                  VectorBatchNormLoops.affine(x, scale, offset, y, at, lines, repeated, c);
+                  VectorBatchNormLoops.affine(in, scale, offset, out, at, lines, repeated, c);
           case RELU ->
               (row, at, lines, c) ->
-                  VectorBatchNormLoops.affineRelu(x, scale, offset, y, at, lines, repeated, c);
+                  VectorBatchNormLoops.affineRelu(in, scale, offset, out, at, lines, repeated, c);
           case ADD_RELU ->
               (row, at, lines, c) ->
                   VectorBatchNormLoops.affineAddRelu(
-                      x, residual, scale, offset, y, at, lines, repeated, c);
+                      in, residual.address(), scale, offset, out, at, lines, repeated, c);
         });
   }
 
   @Override
   void reduce(Gradients of, int from, int to, float[][] arrays) {
+    long x = of.x.address();
+    long dy = of.dy.address();
     float[] sums = arrays[2];
     float[] products = arrays[3];
     sumColumns(
@@ -137,20 +142,19 @@ final class VectorBatchNormPasses extends BatchNormPasses {
         switch (fusion) {
           case NONE ->
               (row, at, lines, c) ->
-                  VectorBatchNormLoops.reduce(
-                      of.x, of.dy, mean, sums, products, at, lines, repeated, c);
+                  VectorBatchNormLoops.reduce(x, dy, mean, sums, products, at, lines, repeated, c);
           case RELU ->
               (row, at, lines, c) ->
                   VectorBatchNormLoops.reduceBehindRelu(
-                      of.x, of.dy, scale, offset, mean, sums, products, at, lines, repeated, c);
+                      x, dy, scale, offset, mean, sums, products, at, lines, repeated, c);
           case ADD_RELU ->
               (row, at, lines, c) ->
                   VectorBatchNormLoops.reduceBehindAdd(
-                      of.x,
-                      of.y,
-                      of.dy,
+                      x,
+                      of.y.address(),
+                      dy,
                       mean,
-                      of.dresidual,
+                      of.dresidual.address(),
                       sums,
                       products,
                       at,
@@ -174,7 +178,9 @@ final class VectorBatchNormPasses extends BatchNormPasses {
   /** dx = scale δ + ω (slope x + shift), with ω = 1 for no weights. */
   private void gradient(
       Gradients of, double[] weights, float[] slope, float[] shift, int from, int to) {
-    MemorySegment source = of.source();
+    long x = of.x.address();
+    long source = of.source().address();
+    long dx = of.dx.address();
     boolean rectified = fusion == Fusion.RELU;
     eachColumn(
         from,
@@ -183,10 +189,10 @@ final class VectorBatchNormPasses extends BatchNormPasses {
           float w = weights == null ? 1f : (float) weights[rows.example(row)];
           if (rectified) {
             VectorBatchNormLoops.gradientBehindRelu(
-                of.x, source, w, scale, offset, slope, shift, of.dx, at, lines, repeated, c);
+                x, source, w, scale, offset, slope, shift, dx, at, lines, repeated, c);
           } else {
             VectorBatchNormLoops.gradient(
-                of.x, source, w, scale, slope, shift, of.dx, at, lines, repeated, c);
+                x, source, w, scale, slope, shift, dx, at, lines, repeated, c);
           }
         });
   }

@@ -1,13 +1,11 @@
 package dev.rais.backend.cpu;
 
 import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
-import static java.nio.ByteOrder.nativeOrder;
 
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorOperators;
-import jdk.incubator.vector.VectorSpecies;
 
 /**
  * Rows one by one, straight from and to memory: whoever copies rows into arrays first has vectors
@@ -19,17 +17,8 @@ import jdk.incubator.vector.VectorSpecies;
  * float: no maximum, ranked before nothing, and with an exponential too small to count.
  */
 final class VectorLossRows {
-  private static final VectorSpecies<Float> FLOATS = FloatVector.SPECIES_PREFERRED;
-
-  /**
-   * All of it, for loops that are given addresses: a segment's own bounds and life would be asked
-   * for at every access, and what C2 makes of that leaves it no room to inline the rest.
-   */
-  @SuppressWarnings("restricted")
-  private static final MemorySegment MEMORY = MemorySegment.NULL.reinterpret(Long.MAX_VALUE);
-
   /** Floats of a vector. */
-  static final int LANES = FLOATS.length();
+  static final int LANES = VectorMemory.LANES;
 
   /** No class outside of the five that rank first matters. */
   private static final int TOP = 5;
@@ -245,15 +234,15 @@ final class VectorLossRows {
   }
 
   private static FloatVector broadcast(float x) {
-    return FloatVector.broadcast(FLOATS, x);
+    return FloatVector.broadcast(VectorMemory.FLOATS, x);
   }
 
   private static FloatVector load(long address, int k) {
-    return FloatVector.fromMemorySegment(FLOATS, MEMORY, address + bytes(k), nativeOrder());
+    return VectorMemory.load(address + bytes(k));
   }
 
   private static void store(FloatVector vector, long address, int k) {
-    vector.intoMemorySegment(MEMORY, address + bytes(k), nativeOrder());
+    VectorMemory.store(vector, address + bytes(k));
   }
 
   static void scale(long values, int count, float factor) {
@@ -313,8 +302,8 @@ final class VectorLossRows {
 
     private static void exponentials(
         long x, long t, int count, float reference, float[] lanes, float[] squareLanes) {
-      FloatVector sum = FloatVector.fromArray(FLOATS, lanes, 0);
-      FloatVector square = FloatVector.fromArray(FLOATS, squareLanes, 0);
+      FloatVector sum = FloatVector.fromArray(VectorMemory.FLOATS, lanes, 0);
+      FloatVector square = FloatVector.fromArray(VectorMemory.FLOATS, squareLanes, 0);
       for (int k = 0; k < count; k += LANES) {
         FloatVector e = exponential(load(x, k), reference);
         if (t != 0) {
@@ -339,7 +328,7 @@ final class VectorLossRows {
     }
 
     private static void squares(long x, int count, float[] lanes) {
-      FloatVector square = FloatVector.fromArray(FLOATS, lanes, 0);
+      FloatVector square = FloatVector.fromArray(VectorMemory.FLOATS, lanes, 0);
       for (int k = 0; k < count; k += LANES) {
         FloatVector values = load(x, k);
         square = values.fma(values, square);

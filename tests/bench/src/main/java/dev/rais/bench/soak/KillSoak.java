@@ -145,7 +145,8 @@ final class KillSoak implements Callable<Integer> {
       }
     }
     arguments.addAll(options);
-    return new RaisProcess(folder.resolve("output"), List.of(), arguments);
+    return new RaisProcess(
+        folder.resolve("output"), List.of("--add-modules=jdk.incubator.vector"), arguments);
   }
 
   private static boolean same(Path whole, Path resumed) throws IOException {
