@@ -1,6 +1,7 @@
 package dev.rais.cli;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
@@ -106,6 +107,27 @@ class LauncherTest {
     assertTrue(!Files.exists(folder.resolve("built")), "nothing is built");
     assertTrue(!Files.exists(project.resolve("built")), "nothing is built");
     assertEquals("", outcome.err());
+  }
+
+  /** At the price of a warning that Java prints, so not for what is over at once. */
+  @Test
+  void onlyWhatTrainsUsesTheVectorApiAndOnlyWhereJavaHasIt() throws Exception {
+    build();
+    Path release = jdk.resolve("release");
+    String version = Files.readString(release);
+    for (String modules : List.of("java.base jdk.incubator.vector", "jdk.incubator.vector a.b")) {
+      Files.writeString(release, version + "\nMODULES=\"" + modules + "\"\n");
+      assertTrue(usesVectorApi("train") && usesVectorApi("compare"), modules);
+      assertFalse(usesVectorApi("doctor") || usesVectorApi("--version"), modules);
+    }
+    Files.writeString(release, version + "\nMODULES=\"java.base jdk.incubator.vectors\"\n");
+    assertFalse(usesVectorApi("train"));
+  }
+
+  private boolean usesVectorApi(String command) throws Exception {
+    Outcome outcome = rais(List.of(command));
+    assertEquals(0, outcome.code(), outcome.toString());
+    return outcome.out().lines().toList().contains("--add-modules=jdk.incubator.vector");
   }
 
   @Test
