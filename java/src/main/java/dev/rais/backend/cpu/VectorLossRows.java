@@ -15,6 +15,11 @@ import jdk.incubator.vector.VectorOperators;
  * <p>Masks are avoided: the vector that the label lies in, and what is left behind the last whole
  * vector, are copied elsewhere. There, in the label's place and where nothing is, stands the least
  * float: no maximum, ranked before nothing, and with an exponential too small to count.
+ *
+ * <p>Each load and store costs C2 some 700 nodes, and it stops inlining at 18,000: where that is
+ * amid a loop, the rest of the loop makes objects of vectors. So the long loops, and what calls
+ * several, are methods of more bytecodes than C2 inlines ({@code FreqInlineSize}, 325): each is
+ * compiled by itself. A test holds them to it.
  */
 final class VectorLossRows {
   /** Floats of a vector. */
@@ -58,6 +63,14 @@ final class VectorLossRows {
 
   private final Sums sums = new Sums();
 
+  // Addresses and elements of the parts of a row: before the label's vector, behind it, and what
+  // was set aside.
+  private static final int PARTS = 3;
+  private static final int ODD_PART = 2;
+  private final long[] from = new long[PARTS];
+  private final long[] to = new long[PARTS];
+  private final int[] lengths = new int[PARTS];
+
   // Of the row in hand.
   private long start;
   private int label;
@@ -70,6 +83,9 @@ final class VectorLossRows {
   /** Classes behind the whole vectors, if the label is not among them. */
   private int rest;
 
+  /** What makes a gradient of t_k. */
+  private double factor;
+
   VectorLossRows(LossLayer layer) {
     MemorySegment memory = layer.workers.scratch().memory(2 * ODD);
     this.odd = memory.asSlice(0, ODD);
@@ -78,15 +94,25 @@ final class VectorLossRows {
     this.logits = layer.logits;
     this.gradients = layer.gradients;
     this.classes = layer.classes;
+    from[ODD_PART] = odd.address();
+    to[ODD_PART] = oddT.address();
+    lengths[ODD_PART] = 2 * LANES;
   }
 
   void run(int from, int to) {
     for (int row = from; row < to; row++) {
-      run(row);
+      if (measured(row, row + 1 < to) && gradients != null) {
+        for (int i = 0; i < PARTS; i++) {
+          scale(this.to[i], lengths[i], (float) factor);
+        }
+        oddT.setAtIndex(JAVA_FLOAT, label - labelled, (float) (-factor * sums.sum));
+        restore();
+      }
     }
   }
 
-  private void run(int row) {
+  /** Does all but scale the gradients; false where even that was done. */
+  private boolean measured(int row, boolean another) {
     start = (long) row * classes * Float.BYTES;
     label = layer.label(row);
     labelled = label / LANES * LANES;
@@ -96,30 +122,25 @@ final class VectorLossRows {
     float z = odd.getAtIndex(JAVA_FLOAT, label - labelled);
     odd.setAtIndex(JAVA_FLOAT, label - labelled, NOTHING);
 
-    float largest = largest(odd.address(), 2 * LANES);
-    largest = Math.max(largest, largest(at(logits, 0), labelled));
-    largest = Math.max(largest, largest(at(logits, after), classes - rest - after));
+    float largest = NOTHING;
+    for (int i = 0; i < PARTS; i++) {
+      largest = Math.max(largest, largest(from[i], lengths[i]));
+    }
     if (!(largest > NOTHING && z > NOTHING && z < Float.POSITIVE_INFINITY)) {
       layer.careful(row, label);
-      return;
+      return false;
     }
     layer.setCorrectness(row, CarefulLossRow.flags(z > largest ? 0 : ahead(z)));
 
     sums.clear();
-    sums.exponentials(odd.address(), oddT.address(), 2 * LANES, largest);
-    sums.exponentials(at(logits, 0), at(gradients, 0), labelled, largest);
-    sums.exponentials(at(logits, after), at(gradients, after), classes - rest - after, largest);
+    for (int i = 0; i < PARTS; i++) {
+      long ahead = another && i < ODD_PART ? bytes(classes) : 0;
+      sums.exponentials(from[i], to[i], lengths[i], largest, ahead);
+    }
     sums.flush();
     double distance = (double) z - largest;
-    double factor =
-        layer.finish(row, sums.sum, sums.square, distance, Math.exp(-Math.abs(distance)));
-    if (gradients != null) {
-      scale(at(gradients, 0), labelled, (float) factor);
-      scale(at(gradients, after), classes - rest - after, (float) factor);
-      scale(oddT.address(), 2 * LANES, (float) factor);
-      oddT.setAtIndex(JAVA_FLOAT, label - labelled, (float) (-factor * sums.sum));
-      restore();
-    }
+    factor = layer.finish(row, sums.sum, sums.square, distance, Math.exp(-Math.abs(distance)));
+    return true;
   }
 
   /** Copies the gradients of what was set aside to where they belong. */
@@ -147,6 +168,14 @@ final class VectorLossRows {
     if (rest > 0) {
       MemorySegment.copy(logits, at(classes - rest), odd, bytes(LANES), bytes(rest));
     }
+    setPart(0, 0, labelled);
+    setPart(1, after, classes - rest);
+  }
+
+  private void setPart(int i, int k, int end) {
+    from[i] = at(logits, k);
+    to[i] = at(gradients, k);
+    lengths[i] = end - k;
   }
 
   private static long bytes(int count) {
@@ -164,28 +193,40 @@ final class VectorLossRows {
 
   /** NaN where not all of {@code count} are finite. */
   static float largest(long logits, int count) {
-    // Two of each, as neither a maximum nor a sum can begin before the one before it has ended.
-    FloatVector largest = broadcast(NOTHING);
-    FloatVector other = largest;
-    FloatVector defects = broadcast(0);
-    FloatVector otherDefects = defects;
+    // Four of each, as neither a maximum nor a sum can begin before the one before it has ended.
+    FloatVector largest0 = broadcast(NOTHING);
+    FloatVector largest1 = largest0;
+    FloatVector largest2 = largest0;
+    FloatVector largest3 = largest0;
+    FloatVector defects0 = broadcast(0);
+    FloatVector defects1 = defects0;
+    FloatVector defects2 = defects0;
+    FloatVector defects3 = defects0;
     int k = 0;
-    for (; k < count - LANES; k += 2 * LANES) {
-      FloatVector x = load(logits, k);
-      FloatVector y = load(logits, k + LANES);
-      largest = largest.blend(x, x.compare(VectorOperators.GT, largest));
-      other = other.blend(y, y.compare(VectorOperators.GT, other));
-      defects = x.fma(broadcast(0), defects);
-      otherDefects = y.fma(broadcast(0), otherDefects);
+    for (; k <= count - 4 * LANES; k += 4 * LANES) {
+      FloatVector x0 = load(logits, k);
+      FloatVector x1 = load(logits, k + LANES);
+      FloatVector x2 = load(logits, k + 2 * LANES);
+      FloatVector x3 = load(logits, k + 3 * LANES);
+      largest0 = largest0.blend(x0, x0.compare(VectorOperators.GT, largest0));
+      largest1 = largest1.blend(x1, x1.compare(VectorOperators.GT, largest1));
+      largest2 = largest2.blend(x2, x2.compare(VectorOperators.GT, largest2));
+      largest3 = largest3.blend(x3, x3.compare(VectorOperators.GT, largest3));
+      defects0 = x0.fma(broadcast(0), defects0);
+      defects1 = x1.fma(broadcast(0), defects1);
+      defects2 = x2.fma(broadcast(0), defects2);
+      defects3 = x3.fma(broadcast(0), defects3);
     }
-    if (k < count) {
+    for (; k < count; k += LANES) {
       FloatVector x = load(logits, k);
-      largest = largest.blend(x, x.compare(VectorOperators.GT, largest));
-      defects = x.fma(broadcast(0), defects);
+      largest0 = largest0.blend(x, x.compare(VectorOperators.GT, largest0));
+      defects0 = x.fma(broadcast(0), defects0);
     }
-    largest = largest.blend(other, other.compare(VectorOperators.GT, largest));
-    return largest.reduceLanes(VectorOperators.MAX)
-        + defects.add(otherDefects).reduceLanes(VectorOperators.ADD);
+    largest0 = largest0.blend(largest1, largest1.compare(VectorOperators.GT, largest0));
+    largest2 = largest2.blend(largest3, largest3.compare(VectorOperators.GT, largest2));
+    largest0 = largest0.blend(largest2, largest2.compare(VectorOperators.GT, largest0));
+    return largest0.reduceLanes(VectorOperators.MAX)
+        + defects0.add(defects1).add(defects2.add(defects3)).reduceLanes(VectorOperators.ADD);
   }
 
   /**
@@ -212,25 +253,6 @@ final class VectorLossRows {
 
   private static int above(long logits, int k, float threshold) {
     return load(logits, k).compare(VectorOperators.GT, threshold).trueCount();
-  }
-
-  private static FloatVector exponential(FloatVector x, float reference) {
-    FloatVector y = x.sub(reference).mul(LOG2_E);
-    y = y.blend(LEAST_POWER, y.compare(VectorOperators.LT, LEAST_POWER));
-    // The whole number lies in the last bits of this.
-    FloatVector shifted = y.add(ROUNDING);
-    FloatVector r = y.sub(shifted.sub(ROUNDING));
-    FloatVector power =
-        r.fma(broadcast(C6), broadcast(C5))
-            .fma(r, broadcast(C4))
-            .fma(r, broadcast(C3))
-            .fma(r, broadcast(C2))
-            .fma(r, broadcast(C1))
-            .fma(r, broadcast(1));
-    return power
-        .reinterpretAsInts()
-        .add(shifted.reinterpretAsInts().lanewise(VectorOperators.LSHL, 23))
-        .reinterpretAsFloats();
   }
 
   private static FloatVector broadcast(float x) {
@@ -264,6 +286,9 @@ final class VectorLossRows {
     /** Elements in them. */
     private int gathered;
 
+    /** Makes what was only touched a result. */
+    private int touched;
+
     void clear() {
       sum = 0;
       square = 0;
@@ -272,15 +297,50 @@ final class VectorLossRows {
       Arrays.fill(squareLanes, 0f);
     }
 
-    /** Adds t = e^(x − reference) of {@code count} elements; t may be 0 or x itself. */
-    void exponentials(long x, long t, int count, float reference) {
+    /**
+     * Adds t = e^(x − reference).
+     *
+     * @param x address of {@code count} elements
+     * @param t where they go; may be 0 for nowhere, or x itself
+     * @param ahead bytes from x to what is read ahead of its time, so that it will be in the cache:
+     *     the processor itself stops fetching where a page ends
+     */
+    void exponentials(long x, long t, int count, float reference, long ahead) {
       int k = 0;
       while (k < count) {
-        int length = Math.min(BLOCK - gathered, count - k);
-        long target = t == 0 ? 0 : t + bytes(k);
-        exponentials(x + bytes(k), target, length, reference, lanes, squareLanes);
-        k += length;
-        add(length);
+        int begin = k;
+        int end = Math.min(begin + BLOCK - gathered, count);
+        FloatVector sum = FloatVector.fromArray(VectorMemory.FLOATS, lanes, 0);
+        FloatVector square = FloatVector.fromArray(VectorMemory.FLOATS, squareLanes, 0);
+        for (; k < end; k += LANES) {
+          touched += VectorMemory.touch(x + ahead + bytes(k));
+          FloatVector y = load(x, k).sub(reference).mul(LOG2_E);
+          y = y.blend(LEAST_POWER, y.compare(VectorOperators.LT, LEAST_POWER));
+          // The whole number lies in the last bits of this.
+          FloatVector shifted = y.add(ROUNDING);
+          FloatVector r = y.sub(shifted.sub(ROUNDING));
+          FloatVector e =
+              r.fma(broadcast(C6), broadcast(C5))
+                  .fma(r, broadcast(C4))
+                  .fma(r, broadcast(C3))
+                  .fma(r, broadcast(C2))
+                  .fma(r, broadcast(C1))
+                  .fma(r, broadcast(1))
+                  .reinterpretAsInts()
+                  .add(shifted.reinterpretAsInts().lanewise(VectorOperators.LSHL, 23))
+                  .reinterpretAsFloats();
+          if (t != 0) {
+            store(e, t, k);
+          }
+          sum = sum.add(e);
+          square = e.fma(e, square);
+        }
+        sum.intoArray(lanes, 0);
+        square.intoArray(squareLanes, 0);
+        gathered += k - begin;
+        if (gathered == BLOCK) {
+          flush();
+        }
       }
     }
 
@@ -298,22 +358,6 @@ final class VectorLossRows {
       gathered = 0;
       Arrays.fill(lanes, 0f);
       Arrays.fill(squareLanes, 0f);
-    }
-
-    private static void exponentials(
-        long x, long t, int count, float reference, float[] lanes, float[] squareLanes) {
-      FloatVector sum = FloatVector.fromArray(VectorMemory.FLOATS, lanes, 0);
-      FloatVector square = FloatVector.fromArray(VectorMemory.FLOATS, squareLanes, 0);
-      for (int k = 0; k < count; k += LANES) {
-        FloatVector e = exponential(load(x, k), reference);
-        if (t != 0) {
-          store(e, t, k);
-        }
-        sum = sum.add(e);
-        square = e.fma(e, square);
-      }
-      sum.intoArray(lanes, 0);
-      square.intoArray(squareLanes, 0);
     }
 
     /** Adds the squares of {@code count} elements. */

@@ -1,5 +1,6 @@
 package dev.rais.backend.cpu;
 
+import static java.lang.foreign.ValueLayout.JAVA_INT_UNALIGNED;
 import static java.nio.ByteOrder.nativeOrder;
 
 import java.lang.foreign.MemorySegment;
@@ -25,6 +26,11 @@ final class VectorMemory {
 
   static FloatVector load(long address) {
     return FloatVector.fromMemorySegment(FLOATS, ALL, address, nativeOrder());
+  }
+
+  /** Reads, so that what lies there will be in the cache; use the result. */
+  static int touch(long address) {
+    return ALL.get(JAVA_INT_UNALIGNED, address);
   }
 
   static void store(FloatVector vector, long address) {

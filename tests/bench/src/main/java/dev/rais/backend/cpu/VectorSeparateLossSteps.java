@@ -78,8 +78,9 @@ final class VectorSeparateLossSteps {
               Math.max(
                   VectorLossRows.largest(room.rest.address(), LANES),
                   VectorLossRows.largest(z.address() + at, whole));
-          room.sums.exponentials(room.rest.address(), room.result.address(), LANES, largest);
-          room.sums.exponentials(z.address() + at, s.address() + at, whole, largest);
+          long ahead = row + 1 < rows ? (long) classes * Float.BYTES : 0;
+          room.sums.exponentials(z.address() + at, s.address() + at, whole, largest, ahead);
+          room.sums.exponentials(room.rest.address(), room.result.address(), LANES, largest, 0);
           room.sums.flush();
           float factor = (float) (1 / room.sums.sum);
           VectorLossRows.scale(s.address() + at, whole, factor);

@@ -12,6 +12,7 @@ import dev.rais.bench.BenchException;
 import dev.rais.bench.Quantiles;
 import dev.rais.nn.BatchNorm2d;
 import dev.rais.nn.Model;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.Locale;
 import java.util.Map;
@@ -153,9 +154,9 @@ record BatchNormOverhead(double weightedSeconds, double plainSeconds) {
 
     /** Without weights both must come to the same, or something else is timed. */
     void requireAlike() {
-      ours(null);
+      seconds(oursForward(null), oursBackward(null));
       float[][] expected = {y.toFloats(), dx.toFloats(), dgamma.toFloats(), dbeta.toFloats()};
-      oneDnn();
+      seconds(this::oneDnnForward, this::oneDnnBackward);
       float[][] found = {y.toFloats(), dx.toFloats(), dgamma.toFloats(), dbeta.toFloats()};
       moveToTheSameSide(expected[0], found);
       String[] names = {"y", "dx", "dgamma", "dbeta"};
@@ -205,56 +206,74 @@ record BatchNormOverhead(double weightedSeconds, double plainSeconds) {
     }
 
     BatchNormOverhead measure() {
-      for (int i = 0; i < WARMUP; i++) {
-        ours(weights);
-        oneDnn();
+      Runnable forward = oursForward(weights);
+      Runnable backward = oursBackward(weights);
+      double[] weighted = new double[WARMUP + REPETITIONS];
+      double[] unweighted = new double[WARMUP + REPETITIONS];
+      for (int i = 0; i < WARMUP + REPETITIONS; i++) {
+        weighted[i] = seconds(forward, backward);
+        unweighted[i] = seconds(this::oneDnnForward, this::oneDnnBackward);
       }
-      double[] weighted = new double[REPETITIONS];
-      double[] unweighted = new double[REPETITIONS];
-      for (int i = 0; i < REPETITIONS; i++) {
-        weighted[i] = seconds(() -> ours(weights));
-        unweighted[i] = seconds(this::oneDnn);
-      }
-      return new BatchNormOverhead(Quantiles.median(weighted), Quantiles.median(unweighted));
+      return new BatchNormOverhead(measured(weighted), measured(unweighted));
     }
 
-    private static double seconds(Runnable passes) {
+    private static double measured(double[] seconds) {
+      return Quantiles.median(Arrays.copyOfRange(seconds, WARMUP, seconds.length));
+    }
+
+    /**
+     * Time of both passes. The backward pass works in place, as it does in a network, where what
+     * comes before it has just written dy.
+     */
+    private double seconds(Runnable forward, Runnable backward) {
       long start = System.nanoTime();
-      passes.run();
-      return (System.nanoTime() - start) / 1e9;
+      forward.run();
+      long nanos = System.nanoTime() - start;
+      dx.copyFrom(dy);
+      start = System.nanoTime();
+      backward.run();
+      return (nanos + System.nanoTime() - start) / 1e9;
     }
 
-    private void ours(Buffer exampleWeights) {
-      ours.forward(
-          x,
-          exampleWeights,
-          gamma,
-          beta,
-          null,
-          y,
-          mean,
-          inverseDeviation,
-          runningMean,
-          runningVariance,
-          MOMENTUM);
-      ours.backward(
-          x,
-          null,
-          dy,
-          exampleWeights,
-          gamma,
-          beta,
-          mean,
-          inverseDeviation,
-          dx,
-          dgamma,
-          dbeta,
-          null);
+    private Runnable oursForward(Buffer exampleWeights) {
+      return () ->
+          ours.forward(
+              x,
+              exampleWeights,
+              gamma,
+              beta,
+              null,
+              y,
+              mean,
+              inverseDeviation,
+              runningMean,
+              runningVariance,
+              MOMENTUM);
     }
 
-    private void oneDnn() {
+    private Runnable oursBackward(Buffer exampleWeights) {
+      return () ->
+          ours.backward(
+              x,
+              null,
+              dx,
+              exampleWeights,
+              gamma,
+              beta,
+              mean,
+              inverseDeviation,
+              dx,
+              dgamma,
+              dbeta,
+              null);
+    }
+
+    private void oneDnnForward() {
       plain.forward(x, gamma, beta, y, mean);
-      plain.backward(x, dy, gamma, mean, dx, dgamma, dbeta);
+    }
+
+    private void oneDnnBackward() {
+      plain.backward(x, dx, gamma, mean, dx, dgamma, dbeta);
     }
 
     @Override
