@@ -14,8 +14,6 @@ import java.nio.IntBuffer;
 
 /** A buffer in native host memory, aligned to a cache line so that vector loads do not straddle. */
 final class CpuBuffer extends Buffer {
-  private static final long ALIGNMENT = 64;
-
   private final MemorySegment segment;
 
   /** Alive until the owner is closed. */
@@ -37,7 +35,7 @@ final class CpuBuffer extends Buffer {
     Arena arena = Arena.ofShared();
     try {
       long numBytes = Math.multiplyExact(count, (long) type.numBytes());
-      MemorySegment memory = arena.allocate(numBytes, ALIGNMENT);
+      MemorySegment memory = LargePages.allocate(arena, numBytes);
       return new CpuBuffer(type, count, memory, arena.scope(), arena);
     } catch (RuntimeException | OutOfMemoryError e) {
       arena.close();

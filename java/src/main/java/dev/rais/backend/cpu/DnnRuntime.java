@@ -32,7 +32,7 @@ final class DnnRuntime implements AutoCloseable {
       if (numBytes > segment.byteSize()) {
         close();
         arena = Arena.ofShared();
-        segment = arena.allocate(numBytes, 64);
+        segment = LargePages.allocate(arena, numBytes);
       }
     }
 

@@ -14,7 +14,7 @@ import jdk.incubator.vector.VectorOperators;
  *
  * <p>Masks are avoided: the vector that the label lies in, and what is left behind the last whole
  * vector, are copied elsewhere. There, in the label's place and where nothing is, stands the least
- * float: no maximum, ranked before nothing, and with an exponential too small to count.
+ * float: no maximum, ranked before nothing, and with an exponential of 0.
  *
  * <p>Each load and store costs C2 some 700 nodes, and it stops inlining at 18,000: where that is
  * amid a loop, the rest of the loop makes objects of vectors. So the long loops, and what calls
@@ -40,7 +40,10 @@ final class VectorLossRows {
   /** Added and taken off again, it rounds to a whole number. */
   private static final float ROUNDING = 0x1.8p23f;
 
-  /** 2 to the power of less would be no normal number. */
+  /**
+   * 2 to the power of less would be no normal number; 0 is as good, and some processors multiply it
+   * a hundred times faster.
+   */
   private static final float LEAST_POWER = -126;
 
   // 2^x on [−½, ½], as in VectorExp.
@@ -66,7 +69,7 @@ final class VectorLossRows {
   // Addresses and elements of the parts of a row: before the label's vector, behind it, and what
   // was set aside.
   private static final int PARTS = 3;
-  private static final int ODD_PART = 2;
+  private static final int ODD_PART = 0;
   private final long[] from = new long[PARTS];
   private final long[] to = new long[PARTS];
   private final int[] lengths = new int[PARTS];
@@ -79,6 +82,9 @@ final class VectorLossRows {
   private int labelled;
 
   private int after;
+
+  /** Class of the first element that was set aside. */
+  private int first;
 
   /** Classes behind the whole vectors, if the label is not among them. */
   private int rest;
@@ -102,11 +108,12 @@ final class VectorLossRows {
   void run(int from, int to) {
     for (int row = from; row < to; row++) {
       if (measured(row, row + 1 < to) && gradients != null) {
-        for (int i = 0; i < PARTS; i++) {
+        scale(this.to[ODD_PART], lengths[ODD_PART], (float) factor);
+        restore();
+        gradients.set(JAVA_FLOAT, at(label), (float) (-factor * sums.sum));
+        for (int i = 1; i < PARTS; i++) {
           scale(this.to[i], lengths[i], (float) factor);
         }
-        oddT.setAtIndex(JAVA_FLOAT, label - labelled, (float) (-factor * sums.sum));
-        restore();
       }
     }
   }
@@ -118,9 +125,8 @@ final class VectorLossRows {
     labelled = label / LANES * LANES;
     after = Math.min(labelled + LANES, classes);
     rest = (classes - after) % LANES;
+    float z = logits.get(JAVA_FLOAT, at(label));
     setAside();
-    float z = odd.getAtIndex(JAVA_FLOAT, label - labelled);
-    odd.setAtIndex(JAVA_FLOAT, label - labelled, NOTHING);
 
     float largest = NOTHING;
     for (int i = 0; i < PARTS; i++) {
@@ -134,7 +140,7 @@ final class VectorLossRows {
 
     sums.clear();
     for (int i = 0; i < PARTS; i++) {
-      long ahead = another && i < ODD_PART ? bytes(classes) : 0;
+      long ahead = another && i > ODD_PART ? bytes(classes) : 0;
       sums.exponentials(from[i], to[i], lengths[i], largest, ahead);
     }
     sums.flush();
@@ -143,33 +149,40 @@ final class VectorLossRows {
     return true;
   }
 
-  /** Copies the gradients of what was set aside to where they belong. */
+  /** Copies the gradients of what was set aside, but the label's, to where they belong. */
   private void restore() {
     if (after - labelled == LANES) {
       store(load(oddT.address(), 0), at(gradients, 0), labelled);
     } else {
-      MemorySegment.copy(oddT, 0, gradients, at(labelled), bytes(after - labelled));
+      copyBack(0, labelled, after - labelled);
     }
     if (rest > 0) {
-      MemorySegment.copy(oddT, bytes(LANES), gradients, at(classes - rest), bytes(rest));
+      copyBack(LANES, classes - rest, rest);
     }
   }
 
-  /** Copies the label's vector and what is left of the row to {@link #odd}. */
+  /** The last elements of a vector that was set aside, to where the row ends. */
+  private void copyBack(int vector, int k, int count) {
+    MemorySegment.copy(oddT, bytes(vector + LANES - count), gradients, at(k), bytes(count));
+  }
+
+  /**
+   * Copies the label's vector and what is left of the row to {@link #odd}: where less than a vector
+   * is left, the row's last whole vector with nothing for what is done elsewhere. Nothing is
+   * written there that is read in other pieces: such a load waits for all stores before it.
+   */
   private void setAside() {
-    FloatVector nothing = broadcast(NOTHING);
-    store(nothing, odd.address(), LANES);
-    if (after - labelled == LANES) {
-      store(load(at(logits, 0), labelled), odd.address(), 0);
-    } else {
-      store(nothing, odd.address(), 0);
-      MemorySegment.copy(logits, at(labelled), odd, 0, bytes(after - labelled));
-    }
-    if (rest > 0) {
-      MemorySegment.copy(logits, at(classes - rest), odd, bytes(LANES), bytes(rest));
-    }
-    setPart(0, 0, labelled);
-    setPart(1, after, classes - rest);
+    first = Math.min(labelled, classes - LANES);
+    FloatVector lane = broadcast(0).addIndex(1);
+    FloatVector own = load(at(logits, 0), first);
+    own = own.blend(NOTHING, lane.compare(VectorOperators.LT, labelled - first));
+    own = own.blend(NOTHING, lane.compare(VectorOperators.EQ, label - first));
+    store(own, odd.address(), 0);
+    FloatVector last = load(at(logits, 0), classes - LANES);
+    last = last.blend(NOTHING, lane.compare(VectorOperators.LT, LANES - rest));
+    store(last, odd.address(), LANES);
+    setPart(1, 0, labelled);
+    setPart(2, after, classes - rest);
   }
 
   private void setPart(int i, int k, int end) {
@@ -235,18 +248,18 @@ final class VectorLossRows {
    */
   private int ahead(float z) {
     int ahead = 0;
-    for (int i = 0; i < 2 * LANES && ahead < TOP; i++) {
-      float x = odd.getAtIndex(JAVA_FLOAT, i);
-      if (x > z || (x == z && i < label - labelled)) {
-        ahead++;
-      }
-    }
     float below = Math.nextDown(z);
     for (int k = 0; k < labelled && ahead < TOP; k += LANES) {
       ahead += above(at(logits, 0), k, below);
     }
     for (int k = after; k < classes - rest && ahead < TOP; k += LANES) {
       ahead += above(at(logits, 0), k, z);
+    }
+    for (int i = 0; i < 2 * LANES && ahead < TOP; i++) {
+      float x = odd.getAtIndex(JAVA_FLOAT, i);
+      if (x > z || (x == z && i < label - first)) {
+        ahead++;
+      }
     }
     return ahead;
   }
@@ -315,7 +328,6 @@ final class VectorLossRows {
         for (; k < end; k += LANES) {
           touched += VectorMemory.touch(x + ahead + bytes(k));
           FloatVector y = load(x, k).sub(reference).mul(LOG2_E);
-          y = y.blend(LEAST_POWER, y.compare(VectorOperators.LT, LEAST_POWER));
           // The whole number lies in the last bits of this.
           FloatVector shifted = y.add(ROUNDING);
           FloatVector r = y.sub(shifted.sub(ROUNDING));
@@ -329,6 +341,7 @@ final class VectorLossRows {
                   .reinterpretAsInts()
                   .add(shifted.reinterpretAsInts().lanewise(VectorOperators.LSHL, 23))
                   .reinterpretAsFloats();
+          e = e.blend(0f, y.compare(VectorOperators.LT, LEAST_POWER));
           if (t != 0) {
             store(e, t, k);
           }
