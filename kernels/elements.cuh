@@ -19,6 +19,10 @@ __device__ __forceinline__ void store(__nv_bfloat16* to, float x) { *to = __floa
 template <size_t kBytes>
 struct WordOf;
 template <>
+struct WordOf<1> {
+  using Type = unsigned char;
+};
+template <>
 struct WordOf<2> {
   using Type = unsigned short;
 };

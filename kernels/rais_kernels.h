@@ -593,6 +593,28 @@ RAIS_API int32_t rais_gather_augment(rais_stream stream, int64_t count, int32_t 
                                      void* batch, int32_t* batch_labels);
 
 /*
+ * Chosen images of a byte data set side by side, unchanged: for data sets in pinned host memory,
+ * which kernels read over the bus. Every byte is read once, by neighbouring threads. What then
+ * reads fetched, with slots for indices, finds what it would have found in images.
+ *
+ * An index outside [0, count) gives an image of zeros, the slot -1 and the label INT32_MIN.
+ *
+ * count           images n of the data set, at least 1
+ * image_bytes     bytes of an image, from 1 to 2^30
+ * images          [n, image_bytes]; fast if it, fetched and image_bytes are aligned to 16
+ * labels          [n]; nullable if batch_labels is
+ * rows            images m that are fetched, from 1 to RAIS_MAX_DRAWS
+ * indices         [m]
+ * fetched         [m, image_bytes]
+ * slots           [m] j for every slot j whose index is in [0, count)
+ * batch_labels    [m] the images' labels; nullable
+ */
+RAIS_API int32_t rais_fetch_images(rais_stream stream, int64_t count, int32_t image_bytes,
+                                   const uint8_t* images, const int32_t* labels, int32_t rows,
+                                   const int32_t* indices, uint8_t* fetched, int32_t* slots,
+                                   int32_t* batch_labels);
+
+/*
  * y = x + bias for every row, then y = max(y, 0) if rectified; a NaN stays one.
  *
  * rows, channels   up to 2^30 and 2^24

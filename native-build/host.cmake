@@ -43,6 +43,7 @@ if(BUILD_TESTING)
       dropout
       elementwise
       evaluation
+      fetch_images
       gain
       gather_augment
       global_average_pool

@@ -7,6 +7,7 @@ void batchNorm(Bench& bench);
 void biasRelu(Bench& bench);
 void elementwise(Bench& bench);
 void evaluation(Bench& bench);
+void fetchImages(Bench& bench);
 void gatherAugment(Bench& bench);
 void norms(Bench& bench);
 void pooling(Bench& bench);
@@ -29,8 +30,13 @@ const std::vector<Registration> registrations = {
     {"elementwise", elementwise, "e n for every operand; conversions 6 n",
      "rais_relu rais_relu_backward rais_add rais_to_bfloat16 rais_to_float32 rais_dropout"},
     {"evaluation", evaluation, "not counted", "rais_evaluation_counts"},
+    {"fetch_images", fetchImages,
+     "2 m hwc on the device: pixels read and written; out of host memory not counted",
+     "rais_fetch_images"},
     {"gather_augment", gatherAugment,
-     "m (hwc (1 + e) + 12): pixels read and written; an index, two labels", "rais_gather_augment"},
+     "m (hwc (1 + e) + 12): pixels read and written; an index, two labels; out of host memory not "
+     "counted",
+     "rais_gather_augment"},
     {"norms", norms, "all inputs read once; norms, read and written where they are added to",
      "rais_row_squared_norms rais_squared_norm rais_linear_gradient_norms "
      "rais_convolution_gradient_norms"},

@@ -4,9 +4,11 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "rais_kernels.h"
 
@@ -33,6 +35,10 @@ bool isGpu();
 
 void* allocate(size_t bytes);
 void release(void* memory) noexcept;
+
+// Host memory that kernels read over the bus, full of these bytes.
+std::shared_ptr<const uint8_t> pinned(const std::vector<uint8_t>& bytes);
+
 void fill(void* memory, int byte, size_t bytes);
 void copyIn(void* to, const void* from, size_t bytes);
 void copyOut(void* to, const void* from, size_t bytes);

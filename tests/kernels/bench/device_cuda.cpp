@@ -1,6 +1,7 @@
 // A GPU, through the CUDA runtime.
 #include <cuda_runtime.h>
 
+#include <cstring>
 #include <fstream>
 #include <stdexcept>
 
@@ -88,6 +89,14 @@ void* allocate(size_t bytes) {
 }
 
 void release(void* memory) noexcept { cudaFree(memory); }
+
+std::shared_ptr<const uint8_t> pinned(const std::vector<uint8_t>& bytes) {
+  void* memory = nullptr;
+  REQUIRE(cudaHostAlloc(&memory, bytes.size(), cudaHostAllocDefault));
+  std::memcpy(memory, bytes.data(), bytes.size());
+  return {static_cast<const uint8_t*>(memory),
+          [](const uint8_t* p) { cudaFreeHost(const_cast<uint8_t*>(p)); }};
+}
 
 void fill(void* memory, int byte, size_t bytes) {
   REQUIRE(cudaMemset(memory, byte, bytes));

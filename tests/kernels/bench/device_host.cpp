@@ -33,6 +33,12 @@ void* allocate(size_t bytes) {
 
 void release(void* memory) noexcept { std::free(memory); }
 
+std::shared_ptr<const uint8_t> pinned(const std::vector<uint8_t>& bytes) {
+  auto* memory = static_cast<uint8_t*>(allocate(bytes.size()));
+  std::memcpy(memory, bytes.data(), bytes.size());
+  return {memory, [](const uint8_t* p) { release(const_cast<uint8_t*>(p)); }};
+}
+
 void fill(void* memory, int byte, size_t bytes) { std::memset(memory, byte, bytes); }
 
 void copyIn(void* to, const void* from, size_t bytes) { std::memcpy(to, from, bytes); }

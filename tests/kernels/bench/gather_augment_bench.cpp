@@ -1,5 +1,6 @@
 // A minibatch out of a data set of CIFAR's size: normalised, and as training varies it. Every turn
-// gathers other images.
+// gathers other images. Out of pinned host memory it is measured both ways: fetched first, as
+// training does it, and read by the kernel itself.
 #include "bench.h"
 #include "reference.h"
 
@@ -13,7 +14,9 @@ struct Shape {
   int n, m, side;
 };
 
-Work prepare(Bench& bench, Shape s, bool varied, bool bfloat16) {
+enum class From { kDevice, kHost, kHostFetched };
+
+Work prepare(Bench& bench, Shape s, bool varied, bool bfloat16, From from) {
   constexpr int kChannels = 3;
   constexpr int kPadding = 4;
   auto size = static_cast<size_t>(s.side * s.side * kChannels);
@@ -27,7 +30,8 @@ Work prepare(Bench& bench, Shape s, bool varied, bool bfloat16) {
     label = random.below(10);
   }
   std::vector<float> scaleOf = {0.016f, 0.0161f, 0.015f}, shiftOf = {-1.9f, -2, -1.7f};
-  auto images = bench.shared(pixels);
+  auto onDevice = bench.shared(pixels);
+  auto onHost = device::pinned(from == From::kDevice ? std::vector<uint8_t>(1) : pixels);
   auto labels = bench.shared(labelOf);
   auto scale = bench.shared(scaleOf);
   auto shift = bench.shared(shiftOf);
@@ -47,12 +51,27 @@ Work prepare(Bench& bench, Shape s, bool varied, bool bfloat16) {
   }
   auto batch = bench.output<char>(rows * size * (bfloat16 ? 2 : 4));
   auto batchLabels = bench.output<int32_t>(rows);
+  auto fetched = bench.output<uint8_t>(rows * size);
+  auto slots = bench.output<int32_t>(rows);
+  auto gather = [=](rais_stream stream, int64_t count, const uint8_t* images, const int32_t* which,
+                    int turn, bool labelled) {
+    return rais_gather_augment(stream, count, s.side, s.side, kChannels, images,
+                               labelled ? labels(0) : nullptr, s.m, which, scale(0), shift(0),
+                               varied ? kPadding : 0, varied, 0, kSeed, kStream, iteration(0),
+                               bfloat16 ? RAIS_BFLOAT16 : RAIS_FLOAT32, batch(turn),
+                               labelled ? batchLabels(turn) : nullptr);
+  };
   Work work;
   work.launch = [=](rais_stream stream, int turn) {
-    return rais_gather_augment(
-        stream, s.n, s.side, s.side, kChannels, images(0), labels(0), s.m, indices(turn), scale(0),
-        shift(0), varied ? kPadding : 0, varied, 0, kSeed, kStream, iteration(0),
-        bfloat16 ? RAIS_BFLOAT16 : RAIS_FLOAT32, batch(turn), batchLabels(turn));
+    if (from != From::kHostFetched) {
+      const uint8_t* images = from == From::kHost ? onHost.get() : onDevice(0);
+      return gather(stream, s.n, images, indices(turn), turn, true);
+    }
+    int32_t status =
+        rais_fetch_images(stream, s.n, static_cast<int32_t>(size), onHost.get(), labels(0), s.m,
+                          indices(turn), fetched(turn), slots(turn), batchLabels(turn));
+    return status == RAIS_OK ? gather(stream, s.m, fetched(turn), slots(turn), turn, false)
+                             : status;
   };
   work.check = [=](Check& check) {
     Elements actual(bfloat16, batch.read());
@@ -101,9 +120,15 @@ void gatherAugment(Bench& bench) {
                        text("m=%d %dx%dx3 %s%s", s.m, s.side, s.side, bfloat16 ? "bf16" : "fp32",
                             varied ? ", shifted and mirrored" : ""),
                        bytes, bytes},
-                      [&] { return prepare(bench, s, varied, bfloat16); });
+                      [&] { return prepare(bench, s, varied, bfloat16, From::kDevice); });
       }
     }
+    std::string shape = text("m=%d %dx%dx3 fp32, varied, of the host", s.m, s.side, s.side);
+    double footprint = double{1} * s.m * s.side * s.side * 3 * 6;
+    bench.measure({"gather_augment", shape, 0, footprint},
+                  [&] { return prepare(bench, s, true, false, From::kHost); });
+    bench.measure({"fetch_images+gather_augment", shape, 0, footprint},
+                  [&] { return prepare(bench, s, true, false, From::kHostFetched); });
   }
 }
 

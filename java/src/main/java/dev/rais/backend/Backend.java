@@ -83,12 +83,34 @@ public abstract class Backend implements AutoCloseable {
     return Optional.empty();
   }
 
+  /** Bytes of this backend's memory that {@link #residentSampler} takes; 0 where there is none. */
+  public long residentSamplerBytes(ResidentSampler.Setting setting) {
+    return 0;
+  }
+
+  /**
+   * Where bytes are to lie that are only read: in this backend's memory where they fit into it,
+   * else in the host's, unless an option says otherwise.
+   *
+   * @param numBytes how many
+   * @param beside bytes of this backend's memory that other things are going to need
+   */
+  public Placement placement(long numBytes, long beside) {
+    return Placement.DEVICE;
+  }
+
+  /** {@link #wrap(byte[], Placement)} in this backend's memory. */
+  public final Buffer wrap(byte[] bytes) {
+    return wrap(bytes, Placement.DEVICE);
+  }
+
   /**
    * A buffer of bytes that are only read, UINT8: the array itself where the backend's memory is the
-   * host's, so that a data set does not lie in memory twice; else a copy. The array must not be
-   * changed, nor the buffer be written to.
+   * host's, whatever the placement, so that a data set does not lie in memory twice; else a copy.
+   * In the host's memory, {@link #gather} alone can read it. The array must not be changed, nor the
+   * buffer be written to.
    */
-  public Buffer wrap(byte[] bytes) {
+  public Buffer wrap(byte[] bytes, Placement placement) {
     Buffer buffer = allocate(UINT8, bytes.length);
     buffer.upload(bytes, 0);
     return buffer;

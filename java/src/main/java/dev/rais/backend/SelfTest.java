@@ -130,7 +130,7 @@ final class SelfTest {
         BatchNorm bn = backend.batchNorm(norm);
         MaxPool maxPool = backend.maxPool(pool);
         Linear fc = backend.linear(linear)) {
-      Buffer images = bytes(20 * image.size());
+      Buffer images = bytes(20 * image.size(), Placement.DEVICE);
       Buffer indices = integers(20);
       Buffer labels = integers(CLASSES);
       Buffer scale = floats(3, 1);
@@ -157,6 +157,9 @@ final class SelfTest {
       var varied = new Augmentation(2, true, 3);
       backend.gather(images, image, indices, scale, shift, varied, 1, 2, x);
       add("gather", x);
+      Buffer onHost = bytes(20 * image.size(), Placement.HOST);
+      backend.gather(onHost, image, indices, scale, shift, varied, 1, 2, x);
+      add("gather out of host memory", x);
       conv.forward(x, w, b, y);
       add("convolution forward", y);
       bn.forward(
@@ -255,10 +258,10 @@ final class SelfTest {
     return buffer;
   }
 
-  private Buffer bytes(int count) {
+  private Buffer bytes(int count, Placement placement) {
     byte[] values = new byte[count];
     new Random(10).nextBytes(values);
-    Buffer buffer = backend.wrap(values);
+    Buffer buffer = backend.wrap(values, placement);
     all.add(buffer);
     return buffer;
   }

@@ -2,7 +2,6 @@ package dev.rais.cli;
 
 import dev.rais.backend.Backend;
 import dev.rais.data.Dataset;
-import dev.rais.nn.Model;
 import dev.rais.report.ComparisonListener;
 import dev.rais.report.PlannedRun;
 import dev.rais.train.Checkpoint;
@@ -281,7 +280,7 @@ final class TrainCommand implements Callable<Integer> {
       try (EndRequest end = new EndRequest();
           RunDirectory run = runDirectory(config, from)) {
         ModelFile.Description description = ModelFile.Description.of(config, dataset);
-        announce(backend, dataset, config, trainer.network().model());
+        announce(backend, dataset, config, trainer.memory());
         if (from != null && !output.quiet) {
           console.err().println("goes on at iteration " + Texts.count(from.iteration()));
         }
@@ -442,7 +441,7 @@ final class TrainCommand implements Callable<Integer> {
     }
   }
 
-  private void announce(Backend backend, Dataset dataset, TrainingConfig config, Model model) {
+  private void announce(Backend backend, Dataset dataset, TrainingConfig config, RunMemory memory) {
     if (output.quiet) {
       return;
     }
@@ -458,13 +457,25 @@ final class TrainCommand implements Callable<Integer> {
                 config.sampler(),
                 Texts.shortest(config.epochs())));
     console.err().println(backend.description());
-    RunMemory memory = RunMemory.of(model, config.batchSize(), backend.activations());
-    console
-        .err()
-        .println(
-            "memory: %s for activations, %s for parameters"
-                .formatted(
-                    Texts.megabytes(memory.activations()), Texts.megabytes(memory.parameters())));
+    console.err().println("memory: " + text(memory));
+  }
+
+  /** What is kept where, for people. */
+  static String text(RunMemory memory) {
+    StringBuilder text = new StringBuilder();
+    text.append(Texts.megabytes(memory.activations())).append(" for activations, ");
+    text.append(Texts.megabytes(memory.parameters())).append(" for parameters");
+    if (memory.sampler() > 0) {
+      text.append(", ").append(Texts.megabytes(memory.sampler())).append(" for the sampler");
+    }
+    if (memory.deviceImages() > 0) {
+      text.append(", ").append(Texts.megabytes(memory.deviceImages())).append(" for images");
+    }
+    if (memory.hostImages() > 0) {
+      text.append("; ").append(Texts.megabytes(memory.hostImages()));
+      text.append(" of images in the host's memory");
+    }
+    return text.toString();
   }
 
   private List<List<String>> table(Summary summary) {

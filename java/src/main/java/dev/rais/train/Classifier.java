@@ -40,7 +40,7 @@ public final class Classifier implements AutoCloseable {
     ImageSet one =
         new ImageSet(input.height(), input.width(), input.channels(), pixels, new int[] {0});
     try (DeviceImages image =
-        new DeviceImages(network.backend(), one, description.normalization())) {
+        new DeviceImages(network.backend(), one, description.normalization(), 0)) {
       image.gather(index, net.input());
     }
     net.forward();

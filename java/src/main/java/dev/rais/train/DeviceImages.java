@@ -5,11 +5,12 @@ import dev.rais.backend.Backend;
 import dev.rais.backend.Buffer;
 import dev.rais.backend.DType;
 import dev.rais.backend.ImageShape;
+import dev.rais.backend.Placement;
 import dev.rais.backend.ResidentSampler;
 import dev.rais.data.ImageSet;
 import dev.rais.data.Normalization;
 
-/** An image set in a backend's memory, with the normalisation that batches are given. */
+/** An image set where a backend reads it, with the normalisation that batches are given. */
 final class DeviceImages implements AutoCloseable {
   private final ImageSet set;
   private final Buffer pixels;
@@ -18,11 +19,20 @@ final class DeviceImages implements AutoCloseable {
   private final Backend backend;
   private final ImageShape shape;
 
-  DeviceImages(Backend backend, ImageSet set, Normalization normalization) {
+  /**
+   * Images where the backend wants them.
+   *
+   * @param beside bytes of the backend's memory that other things are going to need
+   */
+  DeviceImages(Backend backend, ImageSet set, Normalization normalization, long beside) {
+    this(backend, set, normalization, backend.placement(set.pixels().length, beside));
+  }
+
+  DeviceImages(Backend backend, ImageSet set, Normalization normalization, Placement placement) {
     this.backend = backend;
     this.set = set;
     shape = new ImageShape(set.height(), set.width(), set.channels());
-    pixels = backend.wrap(set.pixels());
+    pixels = backend.wrap(set.pixels(), placement);
     float[] mean = normalization.mean();
     float[] deviation = normalization.standardDeviation();
     float[] scales = new float[mean.length];

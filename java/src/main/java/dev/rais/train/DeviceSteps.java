@@ -4,10 +4,12 @@ import dev.rais.backend.Backend;
 import dev.rais.backend.Buffer;
 import dev.rais.backend.DType;
 import dev.rais.backend.ResidentSampler;
+import dev.rais.data.Dataset;
 import dev.rais.nn.BatchNormWeights;
 import dev.rais.nn.BoundNetwork;
 import dev.rais.sampling.DeviceRais;
 import dev.rais.sampling.DrawMode;
+import dev.rais.sampling.ImportanceSampler;
 import dev.rais.sampling.Minibatch;
 import dev.rais.sampling.Observation;
 import dev.rais.sampling.RaisOptions;
@@ -64,33 +66,37 @@ final class DeviceSteps implements Steps {
   private boolean current = true;
 
   /**
-   * Steps on a backend's own sampler, where it has one and the configuration's can be that. A run
+   * What a sampler in a backend's memory is to sample, where the configuration's can be that. A run
    * that leaves out minibatches or halves its rate has to look at each one before the next.
+   *
+   * @param total length T of the schedule
    */
-  static Optional<Steps> of(StepParts parts) {
-    TrainingConfig config = parts.config();
+  static Optional<ResidentSampler.Setting> setting(
+      TrainingConfig config, Dataset data, ImportanceSampler sampler, long total) {
     if (config.onDivergence() != OnDivergence.STOP) {
       return Optional.empty();
     }
     boolean uniform =
-        parts.sampler() instanceof UniformSampler
-            && !config.sampler().equals(Samplers.UNIFORM_SHORT);
+        sampler instanceof UniformSampler && !config.sampler().equals(Samplers.UNIFORM_SHORT);
     RaisOptions options = Samplers.raisOptions(config);
-    if (!uniform && !(parts.sampler() instanceof RaisSampler && DeviceRais.supports(options))) {
-      return Optional.empty();
-    }
-    var setting = setting(parts, uniform, options);
+    return uniform || sampler instanceof RaisSampler && DeviceRais.supports(options)
+        ? Optional.of(setting(config, data, uniform, options, total))
+        : Optional.empty();
+  }
+
+  /** Steps on a backend's own sampler, where it has one. */
+  static Optional<Steps> of(StepParts parts, ResidentSampler.Setting setting) {
+    RaisOptions options = setting.adaptive() ? Samplers.raisOptions(parts.config()) : null;
     return parts
         .backend()
         .residentSampler(setting)
-        .map(resident -> new DeviceSteps(parts, uniform ? null : options, setting, resident));
+        .map(resident -> new DeviceSteps(parts, options, setting, resident));
   }
 
   private static ResidentSampler.Setting setting(
-      StepParts parts, boolean uniform, RaisOptions options) {
-    TrainingConfig config = parts.config();
-    int[] labels = parts.data().train().labels();
-    int classes = parts.data().numClasses();
+      TrainingConfig config, Dataset data, boolean uniform, RaisOptions options, long total) {
+    int[] labels = data.train().labels();
+    int classes = data.numClasses();
     int m = config.batchSize();
     float[] objective = Samplers.objective(config, labels, classes);
     double weightSum = labels.length;
@@ -117,7 +123,7 @@ final class DeviceSteps implements Steps {
         uniform ? 0 : DeviceRais.roundSize(options, labels.length, m),
         config.seed(),
         uniform ? 1 : options.gainMax(),
-        config.schedule().table(config.learningRate(), parts.total()));
+        config.schedule().table(config.learningRate(), total));
   }
 
   private DeviceSteps(

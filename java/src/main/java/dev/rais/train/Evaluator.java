@@ -105,9 +105,11 @@ public final class Evaluator implements AutoCloseable {
   /** Evaluates a network on a whole data set's test images, class by class. */
   public static ByClass evaluate(Network network, Dataset data, Normalization normalization) {
     ImageSet test = data.test();
-    int batch = plan(network.model(), test.count(), 0).batch();
-    try (DeviceImages images = new DeviceImages(network.backend(), test, normalization);
-        Evaluator evaluator = new Evaluator(network, network.bind(batch, Mode.EVALUATION))) {
+    MemoryPlan plan = plan(network.model(), test.count(), 0);
+    Backend backend = network.backend();
+    long beside = plan.numBytes(backend.activations());
+    try (DeviceImages images = new DeviceImages(backend, test, normalization, beside);
+        Evaluator evaluator = new Evaluator(network, network.bind(plan.batch(), Mode.EVALUATION))) {
       return evaluator.evaluateByClass(images, all(test.count()));
     }
   }

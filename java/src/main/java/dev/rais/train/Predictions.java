@@ -30,7 +30,8 @@ public record Predictions(int[] predicted, float[] confidence, float[] labelProb
             Evaluator.SMALL_WORKSPACE, network.model(), Math.min(BATCH, n), Mode.EVALUATION);
     int batch = plan.batch();
     Backend backend = network.backend();
-    try (DeviceImages onDevice = new DeviceImages(backend, images, normalization);
+    long beside = plan.numBytes(backend.activations());
+    try (DeviceImages onDevice = new DeviceImages(backend, images, normalization, beside);
         BoundNetwork net = network.bind(batch, Mode.EVALUATION);
         Buffer indices = backend.allocate(DType.INT32, batch)) {
       int[] chosen = new int[batch];

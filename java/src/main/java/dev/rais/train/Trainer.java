@@ -2,6 +2,7 @@ package dev.rais.train;
 
 import dev.rais.backend.Backend;
 import dev.rais.backend.Buffer;
+import dev.rais.backend.ResidentSampler;
 import dev.rais.data.Dataset;
 import dev.rais.data.ImageSet;
 import dev.rais.data.Normalization;
@@ -37,6 +38,7 @@ public final class Trainer implements AutoCloseable {
   private final Backend backend;
   private final Dataset data;
   private final ImportanceSampler sampler;
+  private final RunMemory memory;
   private final Network network;
 
   /** Memory for activations, which training, evaluation and scoring use in turns. */
@@ -112,11 +114,20 @@ public final class Trainer implements AutoCloseable {
     ImportanceSampler made = null;
     try {
       Normalization normalization = data.normalization();
-      train = new DeviceImages(backend, data.train(), normalization);
-      test = new DeviceImages(backend, data.test(), normalization);
-      RunMemory.require(backend.availableMemory(), model, m, backend.activations());
       sampler = Samplers.create(config, data.train().labels(), data.numClasses());
       made = sampler;
+      total = config.scheduleLength(n);
+      Optional<ResidentSampler.Setting> resident =
+          onDevice
+              ? DeviceSteps.setting(config, data, sampler, total)
+              : Optional.<ResidentSampler.Setting>empty();
+      memory =
+          RunMemory.of(model, m, backend.activations())
+              .withSampler(resident.map(backend::residentSamplerBytes).orElse(0L))
+              .withImages(backend, data);
+      memory.require(backend.availableMemory(), model, m, backend.activations());
+      train = new DeviceImages(backend, data.train(), normalization, memory.train());
+      test = new DeviceImages(backend, data.test(), normalization, memory.test());
       network = new Network(backend, model, config.seed());
       MemoryPlan plan = MemoryPlan.of(model, m, Mode.TRAINING);
       int largestSet = Math.max(n, data.test().count());
@@ -132,7 +143,6 @@ public final class Trainer implements AutoCloseable {
       evaluator = new Evaluator(network, evaluation, workspace);
       trainLossExamples = trainLossExamples(n);
       allTest = Evaluator.all(data.test().count());
-      total = config.scheduleLength(n);
       counts = new StepCounts(n);
       lastGood = new LastGood(network);
       StepParts parts =
@@ -140,7 +150,8 @@ public final class Trainer implements AutoCloseable {
               config, backend, data, sampler, train, network, workspace, net, total, counts,
               lastGood);
       steps =
-          (onDevice ? DeviceSteps.of(parts) : Optional.<Steps>empty())
+          resident
+              .flatMap(setting -> DeviceSteps.of(parts, setting))
               .orElseGet(() -> new HostSteps(parts, exact, overlap));
     } catch (Throwable e) {
       // Nobody has a trainer to close.
@@ -178,6 +189,11 @@ public final class Trainer implements AutoCloseable {
       chosen[i] = (int) order.at(i);
     }
     return chosen;
+  }
+
+  /** What the run was planned to keep in memory. */
+  public RunMemory memory() {
+    return memory;
   }
 
   /** The network, for saving it; trained as far as {@link #run} came. */

@@ -23,6 +23,8 @@ import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestFactory;
 import org.junit.jupiter.api.TestInstance;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 
 /**
  * What every backend must do, whatever computes: the right numbers ({@link ConformanceCases}), the
@@ -187,15 +189,21 @@ public abstract class BackendConformance {
     }
   }
 
-  @Test
-  final void wrappedBytesAreABuffer() {
-    Buffer bytes = backend.wrap(new byte[] {1, -1, 5});
+  @ParameterizedTest
+  @EnumSource(names = {"DEVICE", "HOST"})
+  final void wrappedBytesAreABuffer(Placement place) {
+    Buffer bytes = backend.wrap(new byte[] {1, -1, 5}, place);
     assertEquals(DType.UINT8, bytes.type());
     assertEquals(3, bytes.count());
     byte[] found = new byte[2];
     Buffer part = bytes.slice(1, 2);
     part.download(found);
     assertArrayEquals(new byte[] {-1, 5}, found);
+    try (Buffer copy = backend.allocate(DType.UINT8, 2)) {
+      copy.copyFrom(part);
+      copy.download(found);
+      assertArrayEquals(new byte[] {-1, 5}, found);
+    }
     bytes.close();
     bytes.close();
     assertThrows(IllegalStateException.class, () -> bytes.download(new byte[3]));
@@ -299,11 +307,13 @@ public abstract class BackendConformance {
     Backend own = create();
     Buffer buffer = own.allocate(DType.FLOAT32, 5);
     Buffer wrapped = own.wrap(new byte[] {1});
+    Buffer onHost = own.wrap(new byte[] {1}, Placement.HOST);
     own.close();
     own.close();
     buffer.close();
     assertThrows(IllegalStateException.class, buffer::toFloats);
     assertThrows(IllegalStateException.class, () -> wrapped.download(new byte[1]));
+    assertThrows(IllegalStateException.class, () -> onHost.download(new byte[1]));
     assertThrows(IllegalStateException.class, () -> own.wrap(new byte[1]));
     assertThrows(IllegalStateException.class, () -> own.allocate(DType.FLOAT32, 5));
   }

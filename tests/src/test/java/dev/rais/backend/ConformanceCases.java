@@ -63,7 +63,9 @@ final class ConformanceCases {
     table.cases.addAll(BatchNormCases.all());
     table.cases.addAll(ResidualCases.all());
     if (activations == DType.FLOAT32) {
-      table.add(Op.GATHER, "golden bits", ConformanceCases::golden);
+      for (Placement place : PLACES) {
+        table.add(Op.GATHER, "golden bits at the " + place, (b, t) -> golden(b, t, place));
+      }
       table.cases.add(ResidualCases.golden());
     } else {
       table.roundings();
@@ -754,6 +756,9 @@ final class ConformanceCases {
     assertTrue(Float.isFinite(found[rows - 1]), "a bad row spoils its neighbour");
   }
 
+  /** Where images may lie. */
+  private static final Placement[] PLACES = {Placement.DEVICE, Placement.HOST};
+
   private void gathers() {
     int[][] shapes = {
       // images, image size, channels, batch
@@ -768,10 +773,13 @@ final class ConformanceCases {
       {2, 1023, 1, 1},
     };
     for (int[] n : shapes) {
-      add(
-          Op.GATHER,
-          Arrays.toString(n) + " (images, image size, channels, batch)",
-          (b, t) -> gather(b, t, n[0], n[1], n[2], n[3]));
+      String name = Arrays.toString(n) + " (images, image size, channels, batch)";
+      for (Placement place : PLACES) {
+        add(
+            Op.GATHER,
+            name + ", images at the " + place,
+            (b, t) -> gather(b, t, place, n[0], n[1], n[2], n[3]));
+      }
     }
     int[][] augmentations = {
       // images, height, width, channels, batch, padding, flip, cutout
@@ -791,11 +799,16 @@ final class ConformanceCases {
     for (int[] n : augmentations) {
       String name =
           Arrays.toString(n) + " (images, height, width, channels, batch, padding, flip, cutout)";
-      add(Op.GATHER, "augmented " + name, (b, t) -> augment(b, t, n));
+      for (Placement place : PLACES) {
+        add(
+            Op.GATHER,
+            "augmented " + name + ", images at the " + place,
+            (b, t) -> augment(b, t, place, n));
+      }
     }
   }
 
-  private static void augment(Backend backend, Trial t, int[] n) {
+  private static void augment(Backend backend, Trial t, Placement place, int[] n) {
     var shape = new ImageShape(n[1], n[2], n[3]);
     byte[] images = new byte[n[0] * shape.size()];
     t.random().nextBytes(images);
@@ -819,7 +832,7 @@ final class ConformanceCases {
     }
     float[] expected =
         Reference.augment(images, n[1], n[2], indices, scale, shift, n[5], n[6] == 1, n[7], words);
-    Buffer bytes = t.bytes(images, images.length);
+    Buffer bytes = t.images(images, place);
     Buffer chosen = t.integers(indices);
     var scales = t.input(scale);
     var shifts = t.input(shift);
@@ -844,7 +857,7 @@ final class ConformanceCases {
    * A batch of which an implementation in another language made the checksum: the CRC-32 of the
    * little-endian floats.
    */
-  private static void golden(Backend backend, Trial t) {
+  private static void golden(Backend backend, Trial t, Placement place) {
     var shape = new ImageShape(32, 32, 3);
     byte[] images = new byte[7 * shape.size()];
     for (int i = 0; i < images.length; i++) {
@@ -852,7 +865,7 @@ final class ConformanceCases {
     }
     int[] indices = new int[64];
     Arrays.setAll(indices, j -> j * 5 % 7);
-    Buffer bytes = t.bytes(images, images.length);
+    Buffer bytes = t.images(images, place);
     Buffer chosen = t.integers(indices);
     var scale = t.input(new float[] {0.015625f, 0.0157f, 0.0163f});
     var shift = t.input(new float[] {-1.9f, -2.01f, -1.7f});
@@ -878,7 +891,7 @@ final class ConformanceCases {
   }
 
   private static void gather(
-      Backend backend, Trial t, int count, int imageSize, int channels, int rows) {
+      Backend backend, Trial t, Placement place, int count, int imageSize, int channels, int rows) {
     byte[] images = new byte[count * imageSize];
     t.random().nextBytes(images);
     images[0] = (byte) 255;
@@ -889,7 +902,7 @@ final class ConformanceCases {
     }
     float[] scale = t.uniform(channels);
     float[] shift = t.uniform(channels);
-    Buffer bytes = t.bytes(images, images.length);
+    Buffer bytes = t.images(images, place);
     Buffer chosen = t.integers(indices);
     var scales = t.input(scale);
     var shifts = t.input(shift);

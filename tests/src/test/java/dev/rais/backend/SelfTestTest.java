@@ -18,7 +18,7 @@ class SelfTestTest {
       String result = SelfTest.compare(cuda, java);
       assertTrue(
           result.matches(
-              "15 operations agree with the CPU's to \\de-0\\d; copies [\\d.]+ GB/s to and [\\d.]+"
+              "16 operations agree with the CPU's to \\de-0\\d; copies [\\d.]+ GB/s to and [\\d.]+"
                   + " GB/s from it"),
           result);
     }

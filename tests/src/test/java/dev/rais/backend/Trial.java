@@ -186,13 +186,24 @@ final class Trial implements AutoCloseable {
   Buffer bytes(byte[] values, int count) {
     Buffer whole = backend.allocate(DType.UINT8, count + 2L * GUARD);
     others.add(whole);
+    whole.upload(guarded(values, count), 0);
+    return whole;
+  }
+
+  /** The same where images may lie. */
+  Buffer images(byte[] values, Placement place) {
+    Buffer whole = backend.wrap(guarded(values, values.length), place);
+    others.add(whole);
+    return whole;
+  }
+
+  private static byte[] guarded(byte[] values, int count) {
     byte[] all = new byte[count + 2 * GUARD];
     Arrays.fill(all, BYTE_POISON);
     if (values != null) {
       System.arraycopy(values, 0, all, GUARD, count);
     }
-    whole.upload(all, 0);
-    return whole;
+    return all;
   }
 
   /** The guarded part of {@link #bytes}. */

@@ -7,6 +7,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.rais.backend.Placement;
+import dev.rais.train.RunMemory;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -360,5 +362,25 @@ class TrainCommandTest {
     Set<String> names = new TreeSet<>();
     object.fieldNames().forEachRemaining(names::add);
     return names;
+  }
+
+  @Test
+  void memoryIsToldWithWhereImagesLie() {
+    String rest = "1.0 MB for activations, 2.0 MB for parameters";
+    assertEquals(rest, memory(0, Placement.SHARED, Placement.SHARED));
+    assertEquals(
+        rest + ", 0.3 MB for the sampler, 90.0 MB for images",
+        memory(300_000, Placement.DEVICE, Placement.DEVICE));
+    assertEquals(
+        rest + ", 80.0 MB for images; 10.0 MB of images in the host's memory",
+        memory(0, Placement.DEVICE, Placement.HOST));
+    assertEquals(
+        rest + "; 90.0 MB of images in the host's memory",
+        memory(0, Placement.HOST, Placement.HOST));
+  }
+
+  private static String memory(long sampler, Placement train, Placement test) {
+    return TrainCommand.text(
+        new RunMemory(1_000_000, 2_000_000, sampler, train, 80_000_000, test, 10_000_000));
   }
 }

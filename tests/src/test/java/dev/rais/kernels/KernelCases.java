@@ -16,6 +16,7 @@ interface KernelCases {
           new RoundCases(),
           new SgdCases(),
           new GatherAugmentCases(),
+          new FetchImagesCases(),
           new EvaluationCases(),
           new NormCases(),
           new BiasReluCases(),

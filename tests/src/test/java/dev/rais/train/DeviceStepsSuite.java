@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.rais.backend.Backend;
+import dev.rais.backend.Placement;
 import dev.rais.data.Dataset;
 import dev.rais.data.Datasets;
 import dev.rais.nn.Dense;
@@ -32,8 +33,12 @@ import org.junit.jupiter.params.provider.EnumSource;
 abstract class DeviceStepsSuite {
   private static final int M = 16;
 
-  /** A new backend that has a sampler in its memory. */
-  abstract Backend create();
+  /** A new backend that has a sampler in its memory, and reads images from there or elsewhere. */
+  abstract Backend create(Placement images);
+
+  private Backend create() {
+    return create(Placement.DEVICE);
+  }
 
   private static Dataset data(int images) {
     Dataset all = Datasets.load("fashion-mnist-sample", null);
@@ -67,7 +72,6 @@ abstract class DeviceStepsSuite {
     return run(config, TINY, data, onDevice, null, Long.MAX_VALUE);
   }
 
-  /** Runs, from a checkpoint if there is one, to the end or an iteration. */
   private Outcome run(
       TrainingConfig config,
       Model model,
@@ -75,8 +79,20 @@ abstract class DeviceStepsSuite {
       boolean onDevice,
       Checkpoint from,
       long end) {
+    return run(create(), config, model, data, onDevice, from, end);
+  }
+
+  /** Runs, from a checkpoint if there is one, to the end or an iteration. */
+  private static Outcome run(
+      Backend backend,
+      TrainingConfig config,
+      Model model,
+      Dataset data,
+      boolean onDevice,
+      Checkpoint from,
+      long end) {
     List<Metrics> evaluations = new ArrayList<>();
-    try (Backend backend = create();
+    try (backend;
         Trainer trainer = new Trainer(backend, data, config, model, true, onDevice)) {
       if (from != null) {
         trainer.restore(from);
@@ -232,6 +248,44 @@ abstract class DeviceStepsSuite {
                       boolean cautious = c.name().contains("cautious");
                       assertEquals(cautious, counts[CAUTIOUS] > 1, "caution had its say");
                     }));
+  }
+
+  /** Where images lie changes no bit, whoever samples them. */
+  @TestFactory
+  Stream<DynamicTest> runsWhoseImagesAreTheHostsLeaveTheSameBits() {
+    return cases()
+        .filter(c -> c.images() > 100 || c.residual())
+        .map(c -> DynamicTest.dynamicTest(c.name(), () -> imagesElsewhere(c, true)));
+  }
+
+  @Test
+  void samplersOfTheHostFindTheSameImagesThere() {
+    imagesElsewhere(new Case("rais in rounds", 160, config("rais", 8).build()), false);
+  }
+
+  private void imagesElsewhere(Case c, boolean onDevice) {
+    Dataset data = data(c.images());
+    Model model = c.residual() ? ResidualModels.small(IMAGE, 10) : TINY;
+    // The third step and the fourth are replayed.
+    long end = c.residual() ? 4 : Long.MAX_VALUE;
+    Outcome expected = run(c.config(), model, data, onDevice, null, end);
+    Outcome found = run(create(Placement.HOST), c.config(), model, data, onDevice, null, end);
+    same(expected, found, c.name());
+  }
+
+  /** Images lie where they were asked to lie, or else the test above shows nothing. */
+  @ParameterizedTest
+  @EnumSource(names = {"DEVICE", "HOST"})
+  void aRunKnowsWhereItsImagesLie(Placement place) {
+    Dataset data = data(32);
+    TrainingConfig config = config("rais", 1).build();
+    try (Backend backend = create(place);
+        Trainer trainer = new Trainer(backend, data, config, TINY)) {
+      long numBytes = 784L * (32 + 20);
+      assertEquals(place == Placement.DEVICE ? numBytes : 0, trainer.memory().deviceImages());
+      assertEquals(place == Placement.HOST ? numBytes : 0, trainer.memory().hostImages());
+      assertTrue(trainer.memory().sampler() > 16 * 32, "the sampler's memory");
+    }
   }
 
   /** Sets that are used as soon as they are trained are used, whenever that is. */

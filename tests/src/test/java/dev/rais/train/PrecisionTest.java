@@ -219,7 +219,7 @@ class PrecisionTest {
   private float[] exactNorms(Backend backend) {
     var plan = ExactNorms.plan(MODEL, data.train().count(), 0);
     try (Network network = new Network(backend, MODEL, 5);
-        var images = new DeviceImages(backend, data.train(), data.normalization());
+        var images = new DeviceImages(backend, data.train(), data.normalization(), 0);
         var workspace = backend.allocate(backend.activations(), plan.count());
         var norms = new ExactNorms(network, images, plan, workspace)) {
       return norms.compute();

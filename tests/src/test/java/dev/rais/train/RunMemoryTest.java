@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.rais.backend.Backend;
 import dev.rais.backend.Backends;
+import dev.rais.backend.Placement;
 import dev.rais.data.Dataset;
 import dev.rais.data.Datasets;
 import dev.rais.nn.BatchNorm2d;
@@ -48,30 +49,86 @@ class RunMemoryTest {
     IllegalArgumentException e =
         assertThrows(
             IllegalArgumentException.class,
-            () -> RunMemory.require(available, MODEL, 128, BFLOAT16));
+            () -> RunMemory.of(MODEL, 128, BFLOAT16).require(available, MODEL, 128, BFLOAT16));
     assertTrue(e.getMessage().endsWith("that fits is 100"), e.getMessage());
   }
 
   @Test
   void theLargestBatchThatFitsIsNamed() {
     long available = RunMemory.of(MODEL, 100, FLOAT32).total();
-    RunMemory.require(available, MODEL, 100, FLOAT32);
+    RunMemory.of(MODEL, 100, FLOAT32).require(available, MODEL, 100, FLOAT32);
     IllegalArgumentException e =
         assertThrows(
             IllegalArgumentException.class,
-            () -> RunMemory.require(available, MODEL, 128, FLOAT32));
+            () -> RunMemory.of(MODEL, 128, FLOAT32).require(available, MODEL, 128, FLOAT32));
     assertEquals(
         "batch-size 128 needs 0.79 GB (activations 0.61 GB, parameters 0.18 GB),"
             + " but only 0.66 GB are available; the largest batch size that fits is 100",
         e.getMessage());
     e =
         assertThrows(
-            IllegalArgumentException.class, () -> RunMemory.require(1000, MODEL, 1, FLOAT32));
+            IllegalArgumentException.class,
+            () -> RunMemory.of(MODEL, 1, FLOAT32).require(1000, MODEL, 1, FLOAT32));
     assertEquals(
         "batch-size 1 needs 0.18 GB (activations 0.00 GB, parameters 0.18 GB), but"
             + " only 0.00 GB are available; not even a batch size of 1 fits: choose a smaller"
             + " model",
         e.getMessage());
+  }
+
+  private static RunMemory withSamplerAndImages(RunMemory memory, Placement train) {
+    return new RunMemory(
+        memory.activations(),
+        memory.parameters(),
+        20_000_000,
+        train,
+        300_000_000,
+        Placement.HOST,
+        60_000_000);
+  }
+
+  @Test
+  void whatLiesInTheBackendsMemoryCounts() {
+    RunMemory rest = RunMemory.of(MODEL, 128, FLOAT32);
+    RunMemory onDevice = withSamplerAndImages(rest, Placement.DEVICE);
+    assertEquals(rest.total() + 320_000_000, onDevice.total());
+    assertEquals(300_000_000, onDevice.deviceImages());
+    assertEquals(60_000_000, onDevice.hostImages());
+    RunMemory onHost = withSamplerAndImages(rest, Placement.HOST);
+    assertEquals(rest.total() + 20_000_000, onHost.total());
+    assertEquals(360_000_000, onHost.hostImages());
+    RunMemory shared = withSamplerAndImages(rest, Placement.SHARED);
+    assertEquals(0, shared.deviceImages());
+    assertEquals(60_000_000, shared.hostImages());
+  }
+
+  @Test
+  void whatIsInTheWayOfALargerBatchIsNamed() {
+    RunMemory memory = withSamplerAndImages(RunMemory.of(MODEL, 128, FLOAT32), Placement.DEVICE);
+    long available = RunMemory.of(MODEL, 100, FLOAT32).total() + 320_000_000;
+    IllegalArgumentException e =
+        assertThrows(
+            IllegalArgumentException.class, () -> memory.require(available, MODEL, 128, FLOAT32));
+    assertEquals(
+        "batch-size 128 needs 1.11 GB (activations 0.61 GB, parameters 0.18 GB, sampler 0.02 GB,"
+            + " images 0.30 GB), but only 0.98 GB are available; the largest batch size that fits"
+            + " is 100",
+        e.getMessage());
+    memory.require(memory.total(), MODEL, 128, FLOAT32);
+    long withoutImages = RunMemory.of(MODEL, 1, FLOAT32).total() + 20_000_000;
+    for (String[] expected :
+        new String[][] {
+          {"0", "leave images in the host's memory (rais.cuda.images)"},
+          {"1", "choose a smaller model"}
+        }) {
+      long less = withoutImages - Long.parseLong(expected[0]);
+      e =
+          assertThrows(
+              IllegalArgumentException.class, () -> memory.require(less, MODEL, 128, FLOAT32));
+      assertTrue(
+          e.getMessage().endsWith("; not even a batch size of 1 fits: " + expected[1]),
+          e.getMessage());
+    }
   }
 
   @Test

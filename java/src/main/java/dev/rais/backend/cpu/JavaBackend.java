@@ -16,6 +16,7 @@ import dev.rais.backend.Linear;
 import dev.rais.backend.LinearShape;
 import dev.rais.backend.MaxPool;
 import dev.rais.backend.Op;
+import dev.rais.backend.Placement;
 import dev.rais.backend.PoolShape;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
@@ -100,7 +101,12 @@ public class JavaBackend extends Backend {
   }
 
   @Override
-  public final Buffer wrap(byte[] bytes) {
+  public final Placement placement(long numBytes, long beside) {
+    return Placement.SHARED;
+  }
+
+  @Override
+  public final Buffer wrap(byte[] bytes, Placement placement) {
     return register(() -> CpuBuffer.wrap(bytes));
   }
 

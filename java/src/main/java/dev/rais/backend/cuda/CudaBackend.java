@@ -16,6 +16,7 @@ import dev.rais.backend.Linear;
 import dev.rais.backend.LinearShape;
 import dev.rais.backend.MaxPool;
 import dev.rais.backend.Op;
+import dev.rais.backend.Placement;
 import dev.rais.backend.PoolShape;
 import dev.rais.backend.Precision;
 import dev.rais.backend.ResidentSampler;
@@ -33,15 +34,23 @@ public final class CudaBackend extends Backend {
   /** No label: all are from 0 on, which is checked before. */
   private static final int IGNORED_LABEL = Integer.MIN_VALUE;
 
+  /**
+   * Left free where images are put on the device: libraries load code when it is first used, memory
+   * is rounded up, and evaluation may need more of it than training does, by 64 MiB at most.
+   */
+  static final long MARGIN = 256L << 20;
+
   private final Device device;
   private final LayerKernels layers;
   private final TrainingKernels training;
+  private final Gather gather;
 
   /** Opens a device; {@link CudaBackends} finds the libraries. */
   CudaBackend(Device.Libraries libraries, CudaOptions options, AlgorithmCache algorithms) {
     device = new Device(libraries, options, algorithms);
     layers = libraries.kernels().layers();
     training = libraries.kernels().training();
+    gather = new Gather(device);
   }
 
   @Override
@@ -74,6 +83,30 @@ public final class CudaBackend extends Backend {
   @Override
   public Optional<ResidentSampler> residentSampler(ResidentSampler.Setting setting) {
     return Optional.of(new CudaSampler(device, setting));
+  }
+
+  @Override
+  public long residentSamplerBytes(ResidentSampler.Setting setting) {
+    return CudaSampler.numBytes(device.kernels, setting);
+  }
+
+  @Override
+  public Placement placement(long numBytes, long beside) {
+    return device
+        .options
+        .images()
+        .orElseGet(
+            () ->
+                numBytes <= availableMemory() - MARGIN - beside
+                    ? Placement.DEVICE
+                    : Placement.HOST);
+  }
+
+  @Override
+  public Buffer wrap(byte[] bytes, Placement placement) {
+    return placement == Placement.HOST
+        ? CudaBuffer.onHost(device, bytes)
+        : super.wrap(bytes, placement);
   }
 
   @Override
@@ -208,27 +241,16 @@ public final class CudaBackend extends Backend {
           "gather: index %d at slot %d of a data set of %d"
               .formatted(CudaBuffer.integer(indices, wrong), wrong, count));
     }
-    boolean varied = augmentation != null && !augmentation.isNone();
-    training.gatherAugment(
-        device.stream(),
-        count,
-        shape.height(),
-        shape.width(),
-        shape.channels(),
-        at(images),
-        MemorySegment.NULL,
-        Math.toIntExact(indices.count()),
-        at(indices),
-        at(scale),
-        at(shift),
-        varied ? augmentation.padding() : 0,
-        varied && augmentation.flip() ? 1 : 0,
-        varied ? augmentation.cutout() : 0,
-        seed,
-        Streams.AUGMENTATION,
-        varied ? device.iteration(iteration) : MemorySegment.NULL,
-        device.activationsCode(),
-        at(batch),
+    gather.run(
+        new Gather.Source(images, shape, MemorySegment.NULL),
+        new Gather.Chosen(Math.toIntExact(indices.count()), at(indices)),
+        new Gather.Recipe(
+            scale,
+            shift,
+            augmentation,
+            seed,
+            Gather.Recipe.varies(augmentation) ? device.iteration(iteration) : MemorySegment.NULL),
+        batch,
         MemorySegment.NULL);
   }
 

@@ -6,7 +6,7 @@ import dev.rais.backend.DType;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 
-/** A buffer in a device's memory. */
+/** A buffer in a device's memory, or of images in host memory that the device reads. */
 final class CudaBuffer extends Buffer {
   /**
    * Allocated memory. Integers, which only the host writes, are kept on the host as well, so that
@@ -16,15 +16,36 @@ final class CudaBuffer extends Buffer {
     private final Device device;
     private final long pointer;
     private final int[] integers;
-    private final boolean foreign;
+
+    /** Host memory that is only read; null where memory is the device's. */
+    private final MemorySegment host;
+
+    private final Runnable release;
     private boolean open = true;
 
-    Block(Device device, long pointer, int[] integers, boolean foreign) {
+    private Block(
+        Device device, long pointer, int[] integers, MemorySegment host, Runnable release) {
       this.device = device;
       this.pointer = pointer;
       this.integers = integers;
-      this.foreign = foreign;
+      this.host = host;
+      this.release = release;
       device.register(this);
+    }
+
+    static Block allocated(Device device, long numBytes, int[] integers) {
+      long pointer = device.allocate(numBytes);
+      return new Block(device, pointer, integers, null, () -> device.free(pointer));
+    }
+
+    static Block foreign(Device device, long pointer) {
+      return new Block(device, pointer, null, null, () -> {});
+    }
+
+    /** The driver maps such memory for devices at the host's own addresses. */
+    static Block onHost(Device device, long numBytes) {
+      MemorySegment host = device.allocateHost(numBytes);
+      return new Block(device, host.address(), null, host, () -> device.freeHost(host));
     }
 
     @Override
@@ -32,9 +53,7 @@ final class CudaBuffer extends Buffer {
       if (open) {
         open = false;
         device.unregister(this);
-        if (!foreign) {
-          device.free(pointer);
-        }
+        release.run();
       }
     }
   }
@@ -57,7 +76,7 @@ final class CudaBuffer extends Buffer {
   static CudaBuffer allocate(Device device, DType type, long count) {
     int[] integers = type == DType.INT32 ? new int[Math.toIntExact(count)] : null;
     long numBytes = Math.multiplyExact(count, (long) type.numBytes());
-    var block = new Block(device, device.allocate(numBytes), integers, false);
+    Block block = Block.allocated(device, numBytes, integers);
     device.zero(block.pointer, numBytes);
     return new CudaBuffer(type, count, block, 0, true);
   }
@@ -79,7 +98,25 @@ final class CudaBuffer extends Buffer {
           "%x is no address of a %s: it is no multiple of %d"
               .formatted(pointer, type, type.numBytes()));
     }
-    return new CudaBuffer(type, count, new Block(device, pointer, null, true), 0, true);
+    return new CudaBuffer(type, count, Block.foreign(device, pointer), 0, true);
+  }
+
+  /** A copy of bytes in host memory, from where the device reads them. */
+  static CudaBuffer onHost(Device device, byte[] bytes) {
+    Block block;
+    try {
+      block = Block.onHost(device, bytes.length);
+    } catch (CudaException e) {
+      throw new CudaException(
+          e.code(), e.getMessage() + "; images that are not on the GPU lie there");
+    }
+    block.host.copyFrom(MemorySegment.ofArray(bytes));
+    return new CudaBuffer(DType.UINT8, bytes.length, block, 0, true);
+  }
+
+  /** Whether a buffer's memory is the host's: {@link Gather} alone reads such. */
+  static boolean isOnHost(Buffer buffer) {
+    return ((CudaBuffer) buffer).block.host != null;
   }
 
   /** The device pointer; refuses if the owner was closed. */
@@ -122,8 +159,21 @@ final class CudaBuffer extends Buffer {
     return integers.block.integers[(int) integers.offset + index];
   }
 
+  private void requireWritable() {
+    if (block.host != null) {
+      throw new IllegalStateException("images in the host's memory are only read: " + this);
+    }
+  }
+
+  /** What is here of host memory. */
+  private MemorySegment onHost() {
+    pointer();
+    return block.host.asSlice(offset, numBytes());
+  }
+
   @Override
   public void fillZero() {
+    requireWritable();
     block.device.zero(pointer(), numBytes());
     if (block.integers != null) {
       Arrays.fill(block.integers, (int) offset, (int) (offset + count()), 0);
@@ -158,6 +208,7 @@ final class CudaBuffer extends Buffer {
   }
 
   private void upload(MemorySegment source) {
+    requireWritable();
     block.device.upload(source, pointer());
   }
 
@@ -175,12 +226,21 @@ final class CudaBuffer extends Buffer {
 
   @Override
   protected void doDownload(byte[] target) {
-    block.device.download(pointer(), MemorySegment.ofArray(target));
+    if (block.host == null) {
+      block.device.download(pointer(), MemorySegment.ofArray(target));
+    } else {
+      MemorySegment.ofArray(target).copyFrom(onHost());
+    }
   }
 
   @Override
   protected void doCopyFrom(Buffer source) {
     CudaBuffer other = (CudaBuffer) source;
+    if (other.block.host != null) {
+      upload(other.onHost());
+      return;
+    }
+    requireWritable();
     block.device.copy(pointer(), other.pointer(), numBytes());
     if (block.integers != null) {
       System.arraycopy(

@@ -1,8 +1,10 @@
 package dev.rais.backend.cuda;
 
+import dev.rais.backend.Placement;
 import dev.rais.backend.Precision;
 import dev.rais.backend.cuda.Dnn.MathType;
 import java.util.Locale;
+import java.util.Optional;
 import java.util.Properties;
 
 /**
@@ -15,9 +17,15 @@ import java.util.Properties;
  *     true): convolutions then use such algorithms only
  * @param workspaceBytes most memory that a convolution may use besides its operands ({@value
  *     #WORKSPACE} in MiB, default 512)
+ * @param images where images lie ({@value #IMAGES}: {@code device} or {@code host}); empty ({@code
+ *     auto}, the default) for the device where they fit there, else the host
  */
 public record CudaOptions(
-    int device, Precision precision, boolean deterministic, long workspaceBytes) {
+    int device,
+    Precision precision,
+    boolean deterministic,
+    long workspaceBytes,
+    Optional<Placement> images) {
   /** System property: number of the device. */
   public static final String DEVICE = "rais.cuda.device";
 
@@ -30,8 +38,12 @@ public record CudaOptions(
   /** System property: MiB. */
   public static final String WORKSPACE = "rais.cuda.workspace";
 
-  /** Device 0, plain float, the same bits every time, 512 MiB. */
-  public static final CudaOptions DEFAULT = new CudaOptions(0, Precision.FP32, true, 512L << 20);
+  /** System property: {@code auto}, {@code device} or {@code host}. */
+  public static final String IMAGES = "rais.cuda.images";
+
+  /** Device 0, plain float, the same bits every time, 512 MiB, images where they fit. */
+  public static final CudaOptions DEFAULT =
+      new CudaOptions(0, Precision.FP32, true, 512L << 20, Optional.empty());
 
   /**
    * Reads them.
@@ -47,7 +59,11 @@ public record CudaOptions(
       throw wrong(DETERMINISTIC, "true or false", deterministic);
     }
     return new CudaOptions(
-        device, precision, Boolean.parseBoolean(deterministic), (long) workspace << 20);
+        device,
+        precision,
+        Boolean.parseBoolean(deterministic),
+        (long) workspace << 20,
+        images(properties.getProperty(IMAGES, "auto")));
   }
 
   /**
@@ -56,7 +72,21 @@ public record CudaOptions(
    * @param precision {@code fp32}, {@code tf32} or {@code bf16}
    */
   CudaOptions withPrecision(String precision) {
-    return new CudaOptions(device, precision(precision), deterministic, workspaceBytes);
+    return new CudaOptions(device, precision(precision), deterministic, workspaceBytes, images);
+  }
+
+  /** The same with images where they are wanted. */
+  CudaOptions withImages(Placement place) {
+    return new CudaOptions(device, precision, deterministic, workspaceBytes, Optional.of(place));
+  }
+
+  private static Optional<Placement> images(String text) {
+    return switch (text.toLowerCase(Locale.ROOT)) {
+      case "auto" -> Optional.empty();
+      case "device" -> Optional.of(Placement.DEVICE);
+      case "host" -> Optional.of(Placement.HOST);
+      default -> throw wrong(IMAGES, "auto, device or host", text);
+    };
   }
 
   private static Precision precision(String id) {

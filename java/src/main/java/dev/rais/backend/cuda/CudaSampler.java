@@ -26,6 +26,7 @@ final class CudaSampler implements ResidentSampler {
   private final SamplingKernels sampling;
   private final StateKernels state;
   private final TrainingKernels training;
+  private final Gather gather;
   private final Taken taken = new Taken();
   private final SamplerMemory memory;
   private final StepGraphs graphs;
@@ -44,6 +45,7 @@ final class CudaSampler implements ResidentSampler {
     sampling = device.kernels.sampling();
     state = device.kernels.state();
     training = device.kernels.training();
+    gather = new Gather(device);
     try {
       memory = new SamplerMemory(device, setting);
       taken.push(memory::close);
@@ -67,6 +69,12 @@ final class CudaSampler implements ResidentSampler {
       throw e;
     }
     device.register(this);
+  }
+
+  /** Bytes of the device's memory that one takes. */
+  static long numBytes(Kernels kernels, Setting setting) {
+    long ofSlots = DType.FLOAT32.numBytes() + DType.INT32.numBytes();
+    return SamplerMemory.numBytes(kernels, setting) + ofSlots * setting.batch();
   }
 
   private MemorySegment stream() {
@@ -200,27 +208,11 @@ final class CudaSampler implements ResidentSampler {
       Buffer shift,
       Augmentation augmentation,
       Buffer batch) {
-    boolean varied = augmentation != null && !augmentation.isNone();
-    training.gatherAugment(
-        stream(),
-        s.examples(),
-        shape.height(),
-        shape.width(),
-        shape.channels(),
-        at(images),
-        memory.labels,
-        s.batch(),
-        memory.indices,
-        at(scale),
-        at(shift),
-        varied ? augmentation.padding() : 0,
-        varied && augmentation.flip() ? 1 : 0,
-        varied ? augmentation.cutout() : 0,
-        s.seed(),
-        Streams.AUGMENTATION,
-        memory.iteration,
-        device.activationsCode(),
-        at(batch),
+    gather.run(
+        new Gather.Source(images, shape, memory.labels),
+        new Gather.Chosen(s.batch(), memory.indices),
+        new Gather.Recipe(scale, shift, augmentation, s.seed(), memory.iteration),
+        batch,
         at(labels));
   }
 

@@ -75,6 +75,7 @@ final class Device implements AutoCloseable {
       taken.push(stream::close);
       staging = new Staging(this, stream.handle());
       taken.push(staging::close);
+      taken.push(this::settle); // copies may still read staging's memory
       dnnHandle = dnn.create();
       taken.push(() -> dnn.destroy(dnnHandle));
       dnn.setStream(dnnHandle, stream.handle());
@@ -201,7 +202,7 @@ final class Device implements AutoCloseable {
     }
   }
 
-  /** Allocates host memory that the device can reach; {@link CudaDriver#freeHost} frees it. */
+  /** Allocates host memory that the device can reach; {@link #freeHost} frees it. */
   MemorySegment allocateHost(long numBytes) {
     use();
     try {
@@ -216,6 +217,12 @@ final class Device implements AutoCloseable {
                   .formatted(text(numBytes))
               + " of locked memory (ulimit -l) or the container's of memory");
     }
+  }
+
+  /** Frees such memory once nothing that is under way can read it. */
+  void freeHost(MemorySegment memory) {
+    settle();
+    driver.freeHost(memory);
   }
 
   /** Makes events, and notes how to give each back. */

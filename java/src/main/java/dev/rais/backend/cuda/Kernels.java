@@ -126,6 +126,7 @@ public final class Kernels {
           new Function("rais_sgd_workspace_bytes", "l(l)"),
           new Function("rais_sgd", "i(p l pp ip p ff pppp)"),
           new Function("rais_gather_augment", "i(p liii pp ip pp iii lip i pp)"),
+          new Function("rais_fetch_images", "i(p li pp ip ppp)"),
           new Function("rais_bias_relu", "i(p iii pp i p)"),
           new Function("rais_bias_relu_workspace_bytes", "l(iii)"),
           new Function("rais_bias_relu_backward", "i(p iii ppppp)"),

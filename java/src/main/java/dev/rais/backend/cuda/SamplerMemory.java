@@ -16,11 +16,14 @@ final class SamplerMemory implements AutoCloseable {
     final MemorySegment position = place(Long.BYTES);
   }
 
+  /** Null where memory is only counted. */
   private final Device device;
+
   private final Setting s;
   private final SamplingKernels sampling;
   private final StateKernels state;
   private final List<Long> taken = new ArrayList<>();
+  private long numBytes;
 
   final MemorySegment labels;
 
@@ -55,10 +58,19 @@ final class SamplerMemory implements AutoCloseable {
   private int exchanges;
 
   SamplerMemory(Device device, Setting setting) {
+    this(device, device.kernels, setting);
+  }
+
+  /** Bytes that a setting takes. */
+  static long numBytes(Kernels kernels, Setting setting) {
+    return new SamplerMemory(null, kernels, setting).numBytes;
+  }
+
+  private SamplerMemory(Device device, Kernels kernels, Setting setting) {
     this.device = device;
     s = setting;
-    sampling = device.kernels.sampling();
-    state = device.kernels.state();
+    sampling = kernels.sampling();
+    state = kernels.state();
     long m = s.batch();
     labels = filled(MemorySegment.ofArray(s.labels()));
     objective =
@@ -89,6 +101,10 @@ final class SamplerMemory implements AutoCloseable {
   /** Zeros; at least one element, so that nothing is null that is not said to be. */
   private MemorySegment place(long numBytes) {
     long atLeast = Math.max(Long.BYTES, numBytes);
+    this.numBytes += atLeast;
+    if (device == null) {
+      return MemorySegment.NULL;
+    }
     long pointer;
     try {
       pointer = device.allocate(atLeast);
@@ -103,7 +119,9 @@ final class SamplerMemory implements AutoCloseable {
 
   private MemorySegment filled(MemorySegment values) {
     MemorySegment place = place(values.byteSize());
-    device.upload(values, place.address());
+    if (device != null) {
+      device.upload(values, place.address());
+    }
     return place;
   }
 

@@ -14,6 +14,7 @@ public final class TrainingKernels {
   private final MethodHandle sgdWorkspaceBytes;
   private final MethodHandle sgd;
   private final MethodHandle gatherAugment;
+  private final MethodHandle fetchImages;
   private final MethodHandle evaluationCounts;
   private final MethodHandle rowSquaredNorms;
   private final MethodHandle squaredNormWorkspaceBytes;
@@ -27,6 +28,7 @@ public final class TrainingKernels {
     sgdWorkspaceBytes = kernels.handle("rais_sgd_workspace_bytes");
     sgd = kernels.handle("rais_sgd");
     gatherAugment = kernels.handle("rais_gather_augment");
+    fetchImages = kernels.handle("rais_fetch_images");
     evaluationCounts = kernels.handle("rais_evaluation_counts");
     rowSquaredNorms = kernels.handle("rais_row_squared_norms");
     squaredNormWorkspaceBytes = kernels.handle("rais_squared_norm_workspace_bytes");
@@ -167,6 +169,37 @@ public final class TrainingKernels {
                   iteration,
                   dtype,
                   batch,
+                  batchLabels));
+    } catch (Throwable e) {
+      throw Functions.rethrown(e);
+    }
+  }
+
+  /** Images out of bytes side by side, as they are. */
+  public void fetchImages(
+      MemorySegment stream,
+      long count,
+      int imageBytes,
+      MemorySegment images,
+      MemorySegment labels,
+      int rows,
+      MemorySegment indices,
+      MemorySegment fetched,
+      MemorySegment slots,
+      MemorySegment batchLabels) {
+    try {
+      kernels.check(
+          (int)
+              fetchImages.invokeExact(
+                  stream,
+                  count,
+                  imageBytes,
+                  images,
+                  labels,
+                  rows,
+                  indices,
+                  fetched,
+                  slots,
                   batchLabels));
     } catch (Throwable e) {
       throw Functions.rethrown(e);

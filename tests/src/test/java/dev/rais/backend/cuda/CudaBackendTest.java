@@ -16,6 +16,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -107,7 +108,7 @@ class CudaBackendTest {
 
   @Test
   void otherwiseTheFastestIsUsed() {
-    var any = new CudaOptions(0, Precision.FP32, false, 1 << 20);
+    var any = new CudaOptions(0, Precision.FP32, false, 1 << 20, Optional.empty());
     HostCuda cuda = HostCuda.late();
     try (CudaBackend backend = cuda.backend(any, AlgorithmCache.inMemory())) {
       convolve(backend);
@@ -117,7 +118,7 @@ class CudaBackendTest {
 
   @Test
   void aSmallWorkspaceIsKept() {
-    var small = new CudaOptions(0, Precision.FP32, true, 4096);
+    var small = new CudaOptions(0, Precision.FP32, true, 4096, Optional.empty());
     HostCuda cuda = HostCuda.late();
     try (CudaBackend backend = cuda.backend(small, AlgorithmCache.inMemory())) {
       convolve(backend);
@@ -127,7 +128,7 @@ class CudaBackendTest {
 
   @Test
   void whatNoAlgorithmCanDoIsTold() {
-    var none = new CudaOptions(0, Precision.TF32, true, 1024);
+    var none = new CudaOptions(0, Precision.TF32, true, 1024, Optional.empty());
     HostCuda cuda = HostCuda.prompt();
     try (CudaBackend backend = cuda.backend(none, AlgorithmCache.inMemory())) {
       var e = assertThrows(IllegalStateException.class, () -> convolve(backend));
@@ -163,7 +164,7 @@ class CudaBackendTest {
   @Test
   void otherOptionsAreSearchedFor() {
     AlgorithmCache cache = AlgorithmCache.inMemory();
-    var any = new CudaOptions(0, Precision.FP32, false, 1 << 20);
+    var any = new CudaOptions(0, Precision.FP32, false, 1 << 20, Optional.empty());
     for (CudaOptions options : List.of(CudaOptions.DEFAULT, any)) {
       HostCuda cuda = HostCuda.prompt();
       try (CudaBackend backend = cuda.backend(options, cache)) {

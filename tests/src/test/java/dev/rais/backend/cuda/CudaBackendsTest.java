@@ -5,9 +5,11 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.rais.backend.Placement;
 import dev.rais.backend.Precision;
 import java.lang.reflect.Proxy;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Properties;
 import org.junit.jupiter.api.Test;
 
@@ -127,12 +129,15 @@ class CudaBackendsTest {
   void optionsAreSystemProperties() {
     assertEquals(CudaOptions.DEFAULT, options());
     assertEquals(
-        new CudaOptions(3, Precision.TF32, false, 64L << 20),
+        new CudaOptions(3, Precision.TF32, false, 64L << 20, Optional.of(Placement.HOST)),
         options(
             "rais.cuda.device", "3",
             "rais.cuda.precision", "TF32",
             "rais.cuda.deterministic", "false",
-            "rais.cuda.workspace", "64"));
+            "rais.cuda.workspace", "64",
+            "rais.cuda.images", "Host"));
+    assertEquals(Optional.of(Placement.DEVICE), options("rais.cuda.images", "device").images());
+    assertEquals(Optional.empty(), options("rais.cuda.images", "auto").images());
   }
 
   @Test
@@ -143,7 +148,8 @@ class CudaBackendsTest {
           {"rais.cuda.device", "-1", "a number from 0 to 1023"},
           {"rais.cuda.precision", "fp64", "fp32, tf32 or bf16"},
           {"rais.cuda.deterministic", "yes", "true or false"},
-          {"rais.cuda.workspace", "1G", "a number from 0 to 1048576"}
+          {"rais.cuda.workspace", "1G", "a number from 0 to 1048576"},
+          {"rais.cuda.images", "gpu", "auto, device or host"}
         }) {
       var e =
           assertThrows(IllegalArgumentException.class, () -> options(wrong[0], wrong[1]), wrong[0]);

@@ -3,6 +3,7 @@ package dev.rais.backend.cuda;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.rais.backend.Placement;
 import dev.rais.backend.Precision;
 import dev.rais.data.Dataset;
 import dev.rais.data.Datasets;
@@ -13,10 +14,10 @@ import dev.rais.train.Trainer;
 import dev.rais.train.TrainingConfig;
 import dev.rais.train.TrainingListener;
 import java.util.List;
+import java.util.Optional;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
-import org.junit.jupiter.params.provider.ValueSource;
 
 /**
  * A device that refuses any one of the requests for memory, on it or on the host, or for a context,
@@ -27,7 +28,8 @@ class DeviceMemoryFaultTest {
   private static final int STEPS = 3;
 
   /** Little workspace, as the driver fills it with rubbish each time. */
-  private static final CudaOptions OPTIONS = new CudaOptions(0, Precision.FP32, true, 1 << 20);
+  private static final CudaOptions OPTIONS =
+      new CudaOptions(0, Precision.FP32, true, 1 << 20, Optional.empty());
 
   private final Dataset data = data();
 
@@ -72,10 +74,18 @@ class DeviceMemoryFaultTest {
 
   /** On a backend that others go on to use. */
   @ParameterizedTest
-  @ValueSource(strings = {"rais", "uniform", "presample", "oracle"})
-  void makingATrainer(String sampler) {
+  @CsvSource({
+    "rais, DEVICE",
+    "uniform, DEVICE",
+    "presample, DEVICE",
+    "oracle, DEVICE",
+    "rais, HOST",
+    "presample, HOST"
+  })
+  void makingATrainer(String sampler, Placement images) {
     HostCuda cuda = HostCuda.late();
-    try (CudaBackend backend = cuda.backend()) {
+    CudaOptions options = CudaOptions.DEFAULT.withImages(images);
+    try (CudaBackend backend = cuda.backend(options, AlgorithmCache.inMemory())) {
       int requests = refuseEach(cuda, () -> trainer(backend, sampler).close());
       assertTrue(requests > 20, requests + " requests");
     }
@@ -84,10 +94,15 @@ class DeviceMemoryFaultTest {
 
   /** Scratch memory and what steps are recorded in come with the first steps. */
   @ParameterizedTest
-  @CsvSource({"uniform, fp32", "presample, fp32", "uniform, bf16"})
-  void firstSteps(String sampler, String precision) {
+  @CsvSource({
+    "uniform, fp32, DEVICE",
+    "presample, fp32, DEVICE",
+    "uniform, bf16, DEVICE",
+    "uniform, fp32, HOST"
+  })
+  void firstSteps(String sampler, String precision, Placement images) {
     HostCuda cuda = HostCuda.late();
-    CudaOptions options = OPTIONS.withPrecision(precision);
+    CudaOptions options = OPTIONS.withPrecision(precision).withImages(images);
     int requests =
         refuseEach(
             cuda,

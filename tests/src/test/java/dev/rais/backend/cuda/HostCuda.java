@@ -2,6 +2,7 @@ package dev.rais.backend.cuda;
 
 import dev.rais.Requirements;
 import dev.rais.backend.Backend;
+import dev.rais.backend.Placement;
 import dev.rais.backend.Precision;
 import dev.rais.kernels.NativeBuild;
 
@@ -26,7 +27,7 @@ public final class HostCuda {
     try {
       String missing = NativeBuild.missing("host");
       Requirements.need("host-kernels", missing.isEmpty(), missing);
-      kernels = HostKernels.load(NativeBuild.hostLibrary(), queue);
+      kernels = HostKernels.load(NativeBuild.hostLibrary(), queue, driver);
     } catch (java.io.IOException e) {
       throw new java.io.UncheckedIOException(e);
     } catch (InterruptedException e) {
@@ -62,6 +63,14 @@ public final class HostCuda {
   /** The same in a precision. */
   public static Backend newBackend(Precision precision) {
     return late().backend(precision);
+  }
+
+  /** The same with images where they are wanted. */
+  public static Backend newBackend(Precision precision, Placement images) {
+    return late()
+        .backend(
+            CudaOptions.DEFAULT.withPrecision(precision.id()).withImages(images),
+            AlgorithmCache.inMemory());
   }
 
   CudaBackend backend(Precision precision) {

@@ -11,7 +11,8 @@ import java.util.concurrent.ConcurrentHashMap;
 
 /**
  * A CUDA driver whose device is the host: memory is the host's, full of rubbish when allocated, and
- * every access is checked against what is allocated when it happens.
+ * every access is checked against what is allocated when it happens. Kernels reach the device's
+ * memory and pinned host memory, and nothing else.
  */
 final class HostDriver implements CudaDriver {
   /** Why a context, a stream or an event is refused. */
@@ -27,7 +28,7 @@ final class HostDriver implements CudaDriver {
   private final long totalBytes;
   private final TreeMap<Long, Block> blocks = new TreeMap<>();
   private final Set<Long> objects = ConcurrentHashMap.newKeySet();
-  private final TreeMap<Long, Arena> hostMemory = new TreeMap<>();
+  private final TreeMap<Long, Block> hostMemory = new TreeMap<>();
   private long usedBytes;
   private long refused = Long.MAX_VALUE;
   private long requests;
@@ -58,6 +59,34 @@ final class HostDriver implements CudaDriver {
               .formatted(numBytes, pointer, entry));
     }
     return entry.getValue().memory().asSlice(pointer - entry.getKey(), numBytes);
+  }
+
+  /** Fails if a kernel that runs now could not use an address that it was given. */
+  void requireReachable(long address) {
+    synchronized (blocks) {
+      if (!contains(blocks, address) && !contains(hostMemory, address)) {
+        throw new AssertionError(
+            "%x is neither the device's memory nor pinned host memory".formatted(address));
+      }
+    }
+  }
+
+  private static boolean contains(TreeMap<Long, Block> all, long address) {
+    Map.Entry<Long, Block> entry = all.floorEntry(address);
+    return entry != null && address < entry.getKey() + entry.getValue().memory().byteSize();
+  }
+
+  /** Bytes of pinned host memory. */
+  long pinnedBytes() {
+    synchronized (blocks) {
+      return hostMemory.values().stream().mapToLong(block -> block.memory().byteSize()).sum();
+    }
+  }
+
+  /** Bytes of the device's memory. */
+  long usedBytes() {
+    queue.drain();
+    return usedBytes;
   }
 
   /** Numbers from a pointer on. */
@@ -243,14 +272,22 @@ final class HostDriver implements CudaDriver {
     request("out of memory");
     Arena arena = Arena.ofShared();
     MemorySegment memory = arena.allocate(numBytes, ALIGNMENT).fill(RUBBISH);
-    hostMemory.put(memory.address(), arena);
+    synchronized (blocks) {
+      hostMemory.put(memory.address(), new Block(arena, memory));
+    }
     return memory;
   }
 
+  /** At once: what is still to be done must not need it. */
   @Override
   public void freeHost(MemorySegment memory) {
-    queue.drain();
-    hostMemory.remove(memory.address()).close();
+    synchronized (blocks) {
+      Block block = hostMemory.remove(memory.address());
+      if (block == null) {
+        throw new AssertionError(memory + " is not pinned, but freed");
+      }
+      block.arena().close();
+    }
   }
 
   @Override

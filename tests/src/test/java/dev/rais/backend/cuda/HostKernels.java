@@ -31,6 +31,7 @@ final class HostKernels {
                   MethodType.methodType(
                       int.class,
                       HostQueue.class,
+                      HostDriver.class,
                       String.class,
                       MethodHandle.class,
                       Object[].class));
@@ -42,7 +43,7 @@ final class HostKernels {
   private HostKernels() {}
 
   /** Binds the library to C functions that submit a launch instead of making it. */
-  static Kernels load(Path library, HostQueue queue) {
+  static Kernels load(Path library, HostQueue queue, HostDriver driver) {
     SymbolLookup real = SymbolLookup.libraryLookup(library, Arena.global());
     Map<String, Kernels.Function> functions =
         Kernels.FUNCTIONS.stream()
@@ -54,30 +55,32 @@ final class HostKernels {
           Kernels.Function function = functions.get(name);
           return function == null || !function.isLauncher()
               ? found
-              : found.map(address -> stub(queue, function, address));
+              : found.map(address -> stub(queue, driver, function, address));
         });
   }
 
   private static MemorySegment stub(
-      HostQueue queue, Kernels.Function function, MemorySegment address) {
+      HostQueue queue, HostDriver driver, Kernels.Function function, MemorySegment address) {
     FunctionDescriptor descriptor = Functions.descriptor(function.signature());
     MethodHandle target = Linker.nativeLinker().downcallHandle(address, descriptor);
     MethodType type = descriptor.toMethodType();
     MethodHandle launch =
-        MethodHandles.insertArguments(LAUNCH, 0, queue, function.name(), target)
+        MethodHandles.insertArguments(LAUNCH, 0, queue, driver, function.name(), target)
             .asCollector(Object[].class, type.parameterCount())
             .asType(type);
     return Linker.nativeLinker().upcallStub(launch, descriptor, Arena.global());
   }
 
   /** Called from C: nothing may be thrown, or the JVM ends. */
-  private static int launch(HostQueue queue, String name, MethodHandle target, Object[] arguments) {
+  private static int launch(
+      HostQueue queue, HostDriver driver, String name, MethodHandle target, Object[] arguments) {
     int[] status = {Kernels.OK};
     boolean[] returned = {false};
     queue.submit(
         name,
         () -> {
           try {
+            requireReachable(driver, arguments);
             status[0] = (int) target.invokeWithArguments(arguments);
           } catch (Throwable e) {
             throw new AssertionError(name + Arrays.toString(arguments), e);
@@ -88,5 +91,14 @@ final class HostKernels {
         });
     returned[0] = true;
     return status[0];
+  }
+
+  /** Looks at the pointers behind the first one, the stream. */
+  private static void requireReachable(HostDriver driver, Object[] arguments) {
+    for (int i = 1; i < arguments.length; i++) {
+      if (arguments[i] instanceof MemorySegment pointer && pointer.address() != 0) {
+        driver.requireReachable(pointer.address());
+      }
+    }
   }
 }
