@@ -26,7 +26,15 @@ final class Measure {
   private Measure() {}
 
   public static void main(String[] args) {
-    System.exit(new CommandLine(new Measure()).execute(args));
+    CommandLine line = new CommandLine(new Measure());
+    // The last line is what gpu-check quotes.
+    line.setExecutionExceptionHandler(
+        (e, command, parsed) -> {
+          e.printStackTrace(System.out);
+          System.out.println(String.valueOf(e.getMessage()).strip().replaceAll("\\s*\n\\s*", "; "));
+          return 1;
+        });
+    System.exit(line.execute(args));
   }
 
   private static Backend open(String precision) {
