@@ -3,6 +3,7 @@
 file(GLOB bench_sources CONFIGURE_DEPENDS ${tests}/bench/*_bench.cpp)
 list(APPEND bench_sources ${tests}/bench/bench.cpp ${tests}/bench/benches.cpp ${tests}/bench/main.cpp)
 
+find_package(Threads REQUIRED)
 if(RAIS_HOST)
   add_executable(kernel_bench_host ${bench_sources} ${tests}/bench/device_host.cpp)
   target_link_libraries(kernel_bench_host PRIVATE rais_kernels_host)
@@ -17,6 +18,7 @@ else()
   set(bench kernel_bench)
 endif()
 target_include_directories(${bench} PRIVATE ${kernels})
+target_link_libraries(${bench} PRIVATE Threads::Threads)
 target_compile_options(${bench} PRIVATE -Wall -Wextra -Werror -ffp-contract=off)
 target_link_options(${bench} PRIVATE -static-libstdc++ -static-libgcc)
 set_target_properties(${bench} PROPERTIES

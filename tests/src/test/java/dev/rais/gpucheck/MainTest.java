@@ -11,9 +11,11 @@ import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -347,6 +349,32 @@ class MainTest {
             .execute("--home", home.toString(), "--resume");
     assertEquals(2, code);
     assertTrue(err.toString().startsWith("--resume needs --out"), err.toString());
+  }
+
+  @Test
+  void aDriverThatHangsIsNotWaitedFor() {
+    var part = new dev.rais.backend.Backends.Part("driver", true, H100);
+    Duration minute = Duration.ofMinutes(1);
+    assertEquals(new Machine(null, H100, "p"), Machine.asked(() -> part, minute, "p"));
+    var missing = new dev.rais.backend.Backends.Part("driver", false, NO_DRIVER);
+    assertEquals(new Machine(NO_DRIVER, "", "p"), Machine.asked(() -> missing, minute, "p"));
+    Machine hanging =
+        Machine.asked(
+            () -> {
+              LockSupport.parkNanos(60_000_000_000L);
+              return part;
+            },
+            Duration.ofMillis(100),
+            "p");
+    assertEquals("the CUDA driver has not answered for 0 s", hanging.noGpu());
+    Machine failing =
+        Machine.asked(
+            () -> {
+              throw new IllegalStateException("oops");
+            },
+            minute,
+            "p");
+    assertEquals("the CUDA driver: java.lang.IllegalStateException: oops", failing.noGpu());
   }
 
   @Test

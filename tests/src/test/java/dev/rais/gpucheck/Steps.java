@@ -64,7 +64,7 @@ final class Steps {
   List<Step> all() {
     steps.clear();
     cpu("doctor", 60, 20, this::doctor);
-    cpu("kernels-build", 400, 90, this::buildKernels);
+    cpu("kernels-build", 400, 150, this::buildKernels);
     suite("kernel-suite", 300, 45, "panama", "dev.rais.kernels.CudaKernelSuiteTest");
     String conformance = "dev.rais.backend.cuda.CudaConformanceTest";
     suite("conformance-panama", 300, 45, "panama", conformance);
@@ -87,7 +87,7 @@ final class Steps {
     gpu("compare-cifar10", 570, 45, this::compareCifar10);
     gpu("kernel-bench-rest", 400, 45, l -> kernelBench("kernel-bench-rest", rest(l), l));
     gpu("device-steps", 300, 45, this::deviceSteps);
-    cpu("kernel-suite-host", 600, 60, this::hostSuite);
+    cpu("kernel-suite-host", 600, 200, this::hostSuite);
     return List.copyOf(steps);
   }
 
