@@ -61,7 +61,6 @@ record StepTimes(int steps, double[] uniform, double[] rais, long refreshes) {
     double[] mine = new double[turns];
     double[] others = new double[turns];
     long before = rais.refreshes();
-    rais.advance(1); // what was copied is then on the device again
     for (int i = 0; i < turns; i++) {
       if (i % 2 == 0) {
         mine[i] = rais.seconds(steps);
