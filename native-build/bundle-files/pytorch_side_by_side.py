@@ -127,8 +127,9 @@ class Training:
     def step(self):
         indices = torch.randint(0, len(self.labels), (self.batch,), device=self.device)
         loss = self.forward(self.images[indices], self.labels[indices])
-        # Gradients keep their place, as a CUDA graph needs, and as is faster.
-        self.optimizer.zero_grad(set_to_none=False)
+        # None instead of zeros saves a pass over them; a captured step finds them in the graph's own
+        # memory, and those of torch.compile's graphs must not be touched after their step.
+        self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self.optimizer.step()
         return loss
