@@ -146,7 +146,8 @@ def graphed(training):
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
         training.step()
-    return graph.replay
+    kept = (graph, training)  # whose memory the graph works on
+    return lambda: kept[0].replay()
 
 
 def measure(step, options):
