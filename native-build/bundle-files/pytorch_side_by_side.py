@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Trains RAIS's LeNet-5 or ResNet-18 with PyTorch, on synthetic data that lies on the device, and
-prints images per second as one line of JSON: eager, torch.compile, and a CUDA graph of the step.
+prints images per second as JSON: eager, torch.compile, and a CUDA graph of the step. After each way a
+line with all that is known by then is printed, so that one that has to be ended leaves the others.
 
 The model is RAIS's own, layer by layer; batch, precision and augmentation are arguments. Each way is
 warmed up, then timed in repeats of many steps that begin and end with a synchronisation; the median
@@ -84,16 +85,17 @@ MODELS = {"lenet5": LeNet5, "resnet18": ResNet18}
 class Training:
     """A model with its data and optimiser; step() trains on one minibatch."""
 
-    def __init__(self, options, compiled):
+    def __init__(self, options, compiled=None, layout=torch.channels_last):
         self.device = torch.device(options.device)
+        self.layout = layout
         self.batch, self.precision, self.augment = options.batch, options.precision, options.augment
         torch.manual_seed(1)
         kind = MODELS[options.model]
         channels, height, width = kind.image
-        self.model = kind().to(self.device, memory_format=torch.channels_last)
+        self.model = kind().to(self.device, memory_format=layout)
         self.images = torch.randint(
             0, 256, (options.examples, channels, height, width), dtype=torch.uint8,
-            device=self.device).contiguous(memory_format=torch.channels_last)
+            device=self.device).contiguous(memory_format=layout)
         self.labels = torch.randint(0, 10, (options.examples,), device=self.device)
         self.mean = torch.full((1, channels, 1, 1), 127.5, device=self.device)
         fused = {"fused": True} if self.device.type == "cuda" else {}
@@ -117,7 +119,7 @@ class Training:
 
     def loss(self, x, y):
         x = (x.float() - self.mean) / 127.5
-        x = (self.varied(x) if self.augment else x).contiguous(memory_format=torch.channels_last)
+        x = (self.varied(x) if self.augment else x).contiguous(memory_format=self.layout)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
             logits = self.model(x)
         return F.cross_entropy(logits.float(), y)
@@ -125,8 +127,9 @@ class Training:
     def step(self):
         indices = torch.randint(0, len(self.labels), (self.batch,), device=self.device)
         loss = self.forward(self.images[indices], self.labels[indices])
-        # Gradients keep their place, as a CUDA graph needs, and as is faster.
-        self.optimizer.zero_grad(set_to_none=False)
+        # None instead of zeros saves a pass over them; a captured step finds them in the graph's own
+        # memory, and those of torch.compile's graphs must not be touched after their step.
+        self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self.optimizer.step()
         return loss
@@ -143,7 +146,8 @@ def graphed(training):
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
         training.step()
-    return graph.replay
+    kept = (graph, training)  # whose memory the graph works on
+    return lambda: kept[0].replay()
 
 
 def measure(step, options):
@@ -166,19 +170,25 @@ def measure(step, options):
         synchronize()
         rates.append(options.batch * count / (time.perf_counter() - begun))
     median = statistics.median(rates)
-    return {"imagesPerSecond": median, "spread": (max(rates) - min(rates)) / median,
-            "steps": count, "repeats": options.repeats}
+    return {"imagesPerSecond": median, "spread": (max(rates) - min(rates)) / median}
 
 
 def ways(options):
-    """What is timed, by name: functions that make a step."""
-    cuda = options.device.startswith("cuda")
-    all_ways = {"eager": lambda: Training(options, None).step,
-                "compile": lambda: Training(
-                    options, "max-autotune" if options.max_autotune else "default").step}
-    if cuda:
-        all_ways["graph"] = lambda: graphed(Training(options, None))
-    return {name: make for name, make in all_ways.items() if name in options.ways.split(",")}
+    """What is timed, by name in the order wanted: functions that make a step."""
+    contiguous = torch.contiguous_format
+    all_ways = {
+        "eager": lambda: Training(options).step,
+        "eager-contiguous": lambda: Training(options, layout=contiguous).step,
+        "compile": lambda: Training(options, "default").step,
+        "max-autotune": lambda: Training(options, "max-autotune").step,
+        "graph": lambda: graphed(Training(options)),
+        "graph-contiguous": lambda: graphed(Training(options, layout=contiguous)),
+    }
+    wanted = options.ways.split(",")
+    unknown = [name for name in wanted if name not in all_ways]
+    if unknown:
+        raise SystemExit(f"there is no way {unknown[0]}; ways: {', '.join(all_ways)}")
+    return {name: all_ways[name] for name in wanted}
 
 
 def arguments():
@@ -189,8 +199,7 @@ def arguments():
     parser.add_argument("--augment", action="store_true", help="shift by up to 4 pixels, mirror")
     parser.add_argument("--examples", type=int, default=50000)
     parser.add_argument("--device", default="cuda")
-    parser.add_argument("--ways", default="eager,compile,graph")
-    parser.add_argument("--max-autotune", action="store_true", help="for torch.compile")
+    parser.add_argument("--ways", default="eager,compile,graph", help="NAME,... in this order")
     parser.add_argument("--warmup", type=float, default=5.0, help="seconds")
     parser.add_argument("--seconds", type=float, default=10.0, help="that all repeats take")
     parser.add_argument("--repeats", type=int, default=9)
@@ -207,20 +216,24 @@ def main():
     torch.backends.cuda.matmul.allow_tf32 = allowed
     torch.backends.cudnn.allow_tf32 = allowed
     torch.backends.cudnn.benchmark = True
-    results = {}
+    results = {
+        "torch": torch.__version__, "cuda": torch.version.cuda,
+        "device": torch.cuda.get_device_name() if cuda else "cpu",
+        "model": options.model, "batch": options.batch,
+        "parameters": sum(p.numel() for p in MODELS[options.model]().parameters()),
+        "precision": options.precision, "augment": options.augment}
+    measured = 0
     for name, make in ways(options).items():
         # One that fails, for want of a compiler for example, leaves the others.
         try:
-            results[name] = measure(make(), options)
+            rate = measure(make(), options)
+            results[name] = rate["imagesPerSecond"]
+            results[name + "-spread"] = rate["spread"]
+            measured += 1
         except Exception as e:  # pylint: disable=broad-except
-            results[name] = {"error": f"{type(e).__name__}: {e}".splitlines()[0]}
-    parameters = sum(p.numel() for p in MODELS[options.model]().parameters())
-    print(json.dumps({
-        "torch": torch.__version__, "cuda": torch.version.cuda,
-        "device": torch.cuda.get_device_name() if cuda else "cpu",
-        "model": options.model, "parameters": parameters, "batch": options.batch,
-        "precision": options.precision, "augment": options.augment, "ways": results}))
-    return 0 if any("imagesPerSecond" in r for r in results.values()) else 1
+            results[name] = (f"{type(e).__name__}: {e}".splitlines() or ["?"])[0]
+        print(json.dumps(results), flush=True)
+    return 0 if measured > 0 else 1
 
 
 if __name__ == "__main__":

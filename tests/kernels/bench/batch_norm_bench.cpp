@@ -1,5 +1,6 @@
 // Batch normalisation with weighted statistics, in the shapes of a ResNet-18 for CIFAR.
 #include <algorithm>
+#include <array>
 
 #include "bench.h"
 #include "reference.h"
@@ -96,6 +97,52 @@ struct Layer {
 
   double relative() const { return kind.bfloat16 ? 8e-3 : 3e-5; }
 
+  // Rows that a thread has at least.
+  size_t least() const { return 1 + (size_t{1} << 16) / channels; }
+
+  // Adds body(r, c), of all rows, up for each channel c: to every result its own.
+  template <size_t kResults, class Body>
+  std::vector<std::array<double, kResults>> channelSums(const Body& body) const {
+    using Sums = std::vector<std::array<double, kResults>>;
+    std::vector<Sums> found(parts(rows, least()), Sums(channels));
+    parallel(
+        rows,
+        [&](size_t begin, size_t end, size_t part) {
+          for (size_t r = begin; r < end; r++) {
+            for (size_t c = 0; c < channels; c++) {
+              std::array<double, kResults> terms = body(r, c);
+              for (size_t k = 0; k < kResults; k++) {
+                found[part][c][k] += terms[k];
+              }
+            }
+          }
+        },
+        least());
+    for (size_t part = 1; part < found.size(); part++) {
+      for (size_t c = 0; c < channels; c++) {
+        for (size_t k = 0; k < kResults; k++) {
+          found[0][c][k] += found[part][c][k];
+        }
+      }
+    }
+    return found[0];
+  }
+
+  // body(part, r, c) for all rows and channels.
+  template <class Body>
+  void each(Check& check, const Body& body) const {
+    check.each(
+        rows,
+        [&](Check& part, size_t begin, size_t end) {
+          for (size_t r = begin; r < end; r++) {
+            for (size_t c = 0; c < channels; c++) {
+              body(part, r, c);
+            }
+          }
+        },
+        least());
+  }
+
   // The share of every row in the sums.
   std::vector<double> shares() const {
     double sum = 0;
@@ -115,12 +162,16 @@ struct Layer {
       std::copy(runningMeanOf.begin(), runningMeanOf.end(), center.begin());
       std::copy(runningVarianceOf.begin(), runningVarianceOf.end(), variance.begin());
     } else {
-      for (size_t i = 0; i < count; i++) {
-        center[i % channels] += share[i / channels] * x[i];
-      }
-      for (size_t i = 0; i < count; i++) {
-        double difference = x[i] - center[i % channels];
-        variance[i % channels] += share[i / channels] * difference * difference;
+      auto means_ = channelSums<1>([&](size_t r, size_t c) {
+        return std::array<double, 1>{share[r] * x[r * channels + c]};
+      });
+      auto variances = channelSums<1>([&](size_t r, size_t c) {
+        double difference = x[r * channels + c] - means_[c][0];
+        return std::array<double, 1>{share[r] * difference * difference};
+      });
+      for (size_t c = 0; c < channels; c++) {
+        center[c] = means_[c][0];
+        variance[c] = variances[c][0];
       }
       std::vector<float> means = mean.read(), inverses = inverseDeviation.read();
       for (size_t c = 0; c < channels; c++) {
@@ -130,14 +181,14 @@ struct Layer {
       }
     }
     Elements y(kind.bfloat16, ys.read());
-    for (size_t i = 0; i < count; i++) {
-      size_t c = i % channels;
+    each(check, [&](Check& part, size_t r, size_t c) {
+      size_t i = r * channels + c;
       double value =
           gammaOf[c] * (x[i] - center[c]) / std::sqrt(variance[c] + double{kEpsilon}) + betaOf[c];
       value += fused() ? residual[i] : 0;
       value = kind.fusion == RAIS_FUSION_NONE ? value : std::max(value, 0.0);
-      check.close("y", i, y[i], value, relative(), 3e-5);
-    }
+      part.close("y", i, y[i], value, relative(), 3e-5);
+    });
   }
 
   // Takes the mask and the batch's statistics from what forward gave, which has its own check: at
@@ -151,20 +202,23 @@ struct Layer {
     Elements y(kind.bfloat16, ys.read()), dx(kind.bfloat16, dxs.read());
     std::vector<double> share = shares(), sums(channels), products(channels);
     std::vector<float> dz(count);
-    for (size_t i = 0; i < count; i++) {
-      size_t c = i % channels;
+    auto both = channelSums<2>([&](size_t r, size_t c) {
+      size_t i = r * channels + c;
       dz[i] = kind.fusion == RAIS_FUSION_NONE || y[i] > 0 ? dy[i] : 0;
-      sums[c] += dz[i];
-      products[c] += double{dz[i]} * (x[i] - center[c]) * inverse[c];
+      return std::array<double, 2>{dz[i], double{dz[i]} * (x[i] - center[c]) * inverse[c]};
+    });
+    for (size_t c = 0; c < channels; c++) {
+      sums[c] = both[c][0];
+      products[c] = both[c][1];
     }
-    for (size_t i = 0; i < count; i++) {
-      size_t c = i % channels;
+    each(check, [&](Check& part, size_t r, size_t c) {
+      size_t i = r * channels + c;
       double normalised = (double{x[i]} - center[c]) * inverse[c];
-      double share_ = kind.running ? 0 : share[i / channels];
+      double share_ = kind.running ? 0 : share[r];
       double expected = double{gammaOf[c]} * inverse[c] *
                         (dz[i] - share_ * sums[c] - share_ * normalised * products[c]);
-      check.close("dx", i, dx[i], expected, relative(), 3e-5);
-    }
+      part.close("dx", i, dx[i], expected, relative(), 3e-5);
+    });
     if (kind.running) {
       checkNorms(check, dz, center, inverse);
       return;
@@ -180,20 +234,27 @@ struct Layer {
   void checkNorms(Check& check, const std::vector<float>& dz, const std::vector<float>& center,
                   const std::vector<float>& inverse) const {
     std::vector<float> norms = squaredNorms.read();
-    size_t size = count / static_cast<size_t>(s.batch);
-    for (size_t j = 0; j < norms.size(); j++) {
-      std::vector<double> sums(channels), products(channels);
-      for (size_t i = j * size; i < (j + 1) * size; i++) {
-        size_t c = i % channels;
-        sums[c] += dz[i];
-        products[c] += double{dz[i]} * (x[i] - center[c]) * inverse[c];
-      }
-      double squares = 0;
-      for (size_t c = 0; c < channels; c++) {
-        squares += sums[c] * sums[c] + products[c] * products[c];
-      }
-      check.close("squared norms", j, norms[j], squares, 1e-4, 0);
-    }
+    auto positions = static_cast<size_t>(s.positions);
+    check.each(
+        norms.size(),
+        [&](Check& part, size_t begin, size_t end) {
+          for (size_t j = begin; j < end; j++) {
+            std::vector<double> sums(channels), products(channels);
+            for (size_t r = j * positions; r < (j + 1) * positions; r++) {
+              for (size_t c = 0; c < channels; c++) {
+                size_t i = r * channels + c;
+                sums[c] += dz[i];
+                products[c] += double{dz[i]} * (x[i] - center[c]) * inverse[c];
+              }
+            }
+            double squares = 0;
+            for (size_t c = 0; c < channels; c++) {
+              squares += sums[c] * sums[c] + products[c] * products[c];
+            }
+            part.close("squared norms", j, norms[j], squares, 1e-4, 0);
+          }
+        },
+        8);
   }
 };
 

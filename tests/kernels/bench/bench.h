@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "device.h"
+#include "parallel.h"
 #include "rais_kernels.h"
 
 namespace bench {
@@ -72,6 +73,23 @@ class Check {
     values_++;
     if (!condition && wrong_++ == 0) {
       first_ = text("%s[%zu] is wrong", what, index);
+    }
+  }
+
+  // body(part, begin, end) for parts of [0, count), in threads; differences are those that one loop
+  // would have found, in the same order.
+  template <class Body>
+  void each(size_t count, const Body& body, size_t least = size_t{1} << 14) {
+    std::vector<Check> found(parts(count, least));
+    parallel(
+        count, [&](size_t begin, size_t end, size_t part) { body(found[part], begin, end); },
+        least);
+    for (const Check& part : found) {
+      if (wrong_ == 0) {
+        first_ = part.first_;
+      }
+      values_ += part.values_;
+      wrong_ += part.wrong_;
     }
   }
 

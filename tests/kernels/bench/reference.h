@@ -1,10 +1,12 @@
-// What the references of several benches need: random inputs, bfloat16, Philox. Nothing here comes
-// from the kernels.
+// What the references of several benches need: threads, random inputs, bfloat16, Philox. Nothing here
+// comes from the kernels.
 #pragma once
 
 #include <cstdint>
 #include <cstring>
 #include <vector>
+
+#include "parallel.h"
 
 namespace bench {
 
@@ -14,7 +16,7 @@ class Random {
   explicit Random(uint64_t seed) : state_(seed) {}
 
   uint64_t next() {
-    uint64_t z = state_ += 0x9E3779B97F4A7C15;
+    uint64_t z = state_ += kStep;
     z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9;
     z = (z ^ z >> 27) * 0x94D049BB133111EB;
     return z ^ z >> 31;
@@ -26,13 +28,19 @@ class Random {
 
   std::vector<float> floats(size_t count, double low, double high) {
     std::vector<float> values(count);
-    for (float& value : values) {
-      value = between(low, high);
-    }
+    parallel(count, [&](size_t begin, size_t end, size_t) {
+      Random from(state_ + begin * kStep);
+      for (size_t i = begin; i < end; i++) {
+        values[i] = from.between(low, high);
+      }
+    });
+    state_ += count * kStep;
     return values;
   }
 
  private:
+  static constexpr uint64_t kStep = 0x9E3779B97F4A7C15;
+
   uint64_t state_;
 };
 
@@ -57,14 +65,16 @@ struct Elements {
 
   Elements(bool isBfloat16, const std::vector<float>& values)
       : bfloat16(isBfloat16), bytes(values.size() * width()) {
-    for (size_t i = 0; i < values.size(); i++) {
-      if (bfloat16) {
-        uint16_t rounded = toBfloat16(values[i]);
-        std::memcpy(&bytes[2 * i], &rounded, 2);
-      } else {
-        std::memcpy(&bytes[4 * i], &values[i], 4);
+    parallel(values.size(), [&](size_t begin, size_t end, size_t) {
+      for (size_t i = begin; i < end; i++) {
+        if (bfloat16) {
+          uint16_t rounded = toBfloat16(values[i]);
+          std::memcpy(&bytes[2 * i], &rounded, 2);
+        } else {
+          std::memcpy(&bytes[4 * i], &values[i], 4);
+        }
       }
-    }
+    });
   }
 
   Elements(bool isBfloat16, std::vector<char> from)

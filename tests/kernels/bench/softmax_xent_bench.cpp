@@ -39,33 +39,40 @@ Work prepare(Bench& bench, int m, int K, bool bfloat16) {
     std::vector<float> loss = losses.read(), norm = norms.read();
     Elements gradient(bfloat16, gradients.read());
     std::vector<uint8_t> flags = correctness.read();
-    std::vector<double> s(classes);
-    for (size_t j = 0; j < rows; j++) {
-      auto label = static_cast<size_t>(y[j]);
-      size_t first = j * classes;
-      double largest = z[first];
-      size_t ahead = 0;
-      for (size_t k = 0; k < classes; k++) {
-        largest = std::max<double>(largest, z[first + k]);
-        ahead += z[first + k] > z[first + label] || (z[first + k] == z[first + label] && k < label);
-      }
-      double sum = 0;
-      for (size_t k = 0; k < classes; k++) {
-        s[k] = std::exp(z[first + k] - largest);
-        sum += s[k];
-      }
-      double squares = 0;
-      for (size_t k = 0; k < classes; k++) {
-        double difference = s[k] / sum - (k == label ? 1 : 0);
-        squares += difference * difference;
-        check.close("gradients", first + k, gradient[first + k], double{scale} * v[j] * difference,
-                    bfloat16 ? 5e-3 : 3e-5, 1e-20);
-      }
-      check.close("losses", j, loss[j], std::log(sum) + largest - z[first + label], 2e-5, 1e-6);
-      check.close("norms", j, norm[j], std::sqrt(squares), 2e-5, 0);
-      int expected = ahead == 0 ? RAIS_TOP_1 | RAIS_TOP_5 : ahead < 5 ? RAIS_TOP_5 : 0;
-      check.holds("correctness", j, flags[j] == expected);
-    }
+    check.each(
+        rows,
+        [&](Check& part, size_t begin, size_t end) {
+          std::vector<double> s(classes);
+          for (size_t j = begin; j < end; j++) {
+            auto label = static_cast<size_t>(y[j]);
+            size_t first = j * classes;
+            double largest = z[first];
+            size_t ahead = 0;
+            for (size_t k = 0; k < classes; k++) {
+              largest = std::max<double>(largest, z[first + k]);
+              ahead +=
+                  z[first + k] > z[first + label] || (z[first + k] == z[first + label] && k < label);
+            }
+            double sum = 0;
+            for (size_t k = 0; k < classes; k++) {
+              s[k] = std::exp(z[first + k] - largest);
+              sum += s[k];
+            }
+            double squares = 0;
+            for (size_t k = 0; k < classes; k++) {
+              double difference = s[k] / sum - (k == label ? 1 : 0);
+              squares += difference * difference;
+              part.close("gradients", first + k, gradient[first + k],
+                         double{scale} * v[j] * difference, bfloat16 ? 5e-3 : 3e-5, 1e-20);
+            }
+            part.close("losses", j, loss[j], std::log(sum) + largest - z[first + label], 2e-5,
+                       1e-6);
+            part.close("norms", j, norm[j], std::sqrt(squares), 2e-5, 0);
+            int expected = ahead == 0 ? RAIS_TOP_1 | RAIS_TOP_5 : ahead < 5 ? RAIS_TOP_5 : 0;
+            part.holds("correctness", j, flags[j] == expected);
+          }
+        },
+        1 + (size_t{1} << 16) / classes);
   };
   return work;
 }

@@ -1,21 +1,13 @@
 package dev.rais.gpucheck;
 
-import com.fasterxml.jackson.databind.ObjectMapper;
-import com.fasterxml.jackson.databind.SerializationFeature;
-import dev.rais.backend.Backends;
-import dev.rais.backend.cuda.CudaBackends;
 import java.io.IOException;
 import java.io.PrintWriter;
-import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
-import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.concurrent.Callable;
-import java.util.stream.Stream;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
@@ -30,10 +22,15 @@ import picocli.CommandLine.Spec;
     sortOptions = false,
     description =
         "Builds and tests the kernels, runs the conformance suite by way of both bindings, times,"
-            + " trains, compares with PyTorch, and writes one folder of results. The exit code is 0"
-            + " if no step failed and no number was missed, else 1; 2 for wrong usage. What could"
-            + " not be run is not counted as either.")
+            + " traces, trains, compares with PyTorch and with the CPU, and writes one folder of"
+            + " results. The exit code is 0 if no step failed and no number was missed, else 1; 2"
+            + " for wrong usage. What could not be run is not counted as either.")
 final class Main implements Callable<Integer> {
+  /** Seconds that all of a quick check takes at most. */
+  private static final int QUICK = 285;
+
+  private final Machine machine;
+
   @Spec private CommandSpec spec;
 
   @Option(names = "--home", hidden = true, required = true)
@@ -42,94 +39,128 @@ final class Main implements Callable<Integer> {
   @Option(
       names = "--data",
       paramLabel = "DIR",
-      description = "Folder with MNIST's or CIFAR-10's files; what is not there is made up.")
+      description = "Folder with MNIST's and CIFAR-10's files, or images of the latter in folders.")
   private Path data;
 
-  @Option(names = "--quick", description = "A few minutes: shows that all of it runs.")
+  @Option(
+      names = "--quick",
+      description = "Less than five minutes: shows that all of it runs; times are rough.")
   private boolean quick;
 
-  @Option(names = "--only", paramLabel = "STEP", description = "Only this step; may be repeated.")
-  private List<String> only = List.of();
+  @Option(
+      names = {"--steps", "--only"},
+      paramLabel = "STEP,...",
+      split = ",",
+      description = "Only these steps.")
+  private List<String> chosen = List.of();
 
-  @Option(names = "--out", paramLabel = "DIR", description = "Results (default: results-TIME).")
+  @Option(names = "--list", description = "Show the steps and their time limits, and end.")
+  private boolean list;
+
+  @Option(
+      names = "--out",
+      paramLabel = "DIR",
+      description =
+          "Results (default: results-TIME). Those of other steps that are in it stay, and count.")
   private Path out;
 
+  @Option(names = "--resume", description = "Leave out steps that have passed, as --out has them.")
+  private boolean resume;
+
+  @Option(
+      names = "--within",
+      paramLabel = "SECONDS",
+      description = "End after that time, whatever is left to do (default with --quick: 285).")
+  private Integer within;
+
+  Main(Machine machine) {
+    this.machine = machine;
+  }
+
   public static void main(String[] args) {
-    System.exit(new CommandLine(new Main()).execute(args));
+    System.exit(new CommandLine(new Main(Machine.here())).execute(args));
   }
 
   @Override
   public Integer call() throws IOException {
+    long begun = System.nanoTime();
     Instant now = Instant.now().truncatedTo(ChronoUnit.SECONDS);
     Path folder =
         (out == null ? Path.of("results-" + now.toString().replace(":", "")) : out)
             .toAbsolutePath();
-    List<Step> steps =
-        new Steps(home.toAbsolutePath(), folder, data == null ? null : data.toAbsolutePath(), quick)
-            .all();
+    Steps made =
+        new Steps(
+            home.toAbsolutePath(),
+            folder.resolve("steps"),
+            data == null ? null : data.toAbsolutePath(),
+            machine,
+            quick);
+    List<Step> steps = made.all();
     List<String> names = steps.stream().map(Step::name).toList();
-    for (String name : only) {
+    check(names);
+    PrintWriter terminal = spec.commandLine().getOut();
+    if (list) {
+      steps.forEach(s -> terminal.printf("%s (%d s)%n", s.name(), s.limit().toSeconds()));
+      terminal.flush();
+      return 0;
+    }
+    PrintWriter err = spec.commandLine().getErr();
+    ResultFolder results = new ResultFolder(folder, names, said -> say(err, said));
+    String conflict = results.conflict(machine.device(), quick);
+    if (conflict != null) {
+      throw new ParameterException(
+          spec.commandLine(), conflict + "; choose another folder with --out");
+    }
+    Duration limit = limit();
+    for (Step step : steps) {
+      boolean wanted = chosen.isEmpty() || chosen.contains(step.name());
+      if (!wanted || resume && results.hasPassed(step.name())) {
+        continue;
+      }
+      say(err, step.name() + " ...");
+      Duration left = limit.minus(Duration.ofNanos(System.nanoTime() - begun));
+      Result result = step.run(machine.noGpu(), left);
+      say(err, Report.line(result));
+      String date = Instant.now().truncatedTo(ChronoUnit.SECONDS).toString();
+      results.keep(new ResultFolder.Entry(result, date, machine.device(), quick));
+      results.write(now.toString(), machine.device(), quick);
+    }
+    results.write(now.toString(), machine.device(), quick);
+    ResultFolder.delete(made.scratch());
+    Report report = Report.of(results.results());
+    terminal.print(report.text());
+    terminal.println("results: " + folder);
+    terminal.flush();
+    return report.exitCode();
+  }
+
+  private void check(List<String> names) {
+    for (String name : chosen) {
       if (!names.contains(name)) {
         throw new ParameterException(
             spec.commandLine(),
             "there is no step '%s'; steps: %s".formatted(name, String.join(", ", names)));
       }
     }
-    Files.createDirectories(folder);
-    PrintWriter err = spec.commandLine().getErr();
-    String noGpu = noGpu();
-    List<Result> results = new ArrayList<>();
-    for (Step step : steps) {
-      if (!only.isEmpty() && !only.contains(step.name())) {
-        continue;
-      }
-      err.printf("gpu-check: %s ...%n", step.name());
-      err.flush();
-      results.add(step.run(noGpu));
-      err.println("gpu-check: " + Report.line(results.getLast()));
-      err.flush();
+    if (resume && out == null) {
+      throw new ParameterException(
+          spec.commandLine(), "--resume needs --out: the folder of the results to go on with");
     }
-    delete(folder.resolve("synthetic"));
-    Report report = Report.of(results);
-    write(folder, now, report);
-    spec.commandLine().getOut().print(report.text());
-    spec.commandLine().getOut().println("results: " + folder);
-    spec.commandLine().getOut().flush();
-    return report.exitCode();
+    if (within != null && within < 1) {
+      throw new ParameterException(
+          spec.commandLine(), "--within must be at least 1, not " + within);
+    }
   }
 
-  /** Why there is no GPU to use; null if there is one. */
-  private static String noGpu() {
-    for (Backends.Part part : CudaBackends.parts()) {
-      if (part.name().equals("driver")) {
-        return part.available() ? null : part.details();
-      }
+  private Duration limit() {
+    if (within != null) {
+      return Duration.ofSeconds(within);
     }
-    throw new IllegalStateException("the CUDA backend tells nothing of its driver");
+    return quick ? Duration.ofSeconds(QUICK) : Duration.ofDays(1);
   }
 
-  private void write(Path folder, Instant now, Report report) throws IOException {
-    Map<String, Object> all = new LinkedHashMap<>();
-    all.put("date", now.toString());
-    all.put("quick", quick);
-    all.put("parts", CudaBackends.parts());
-    all.put("steps", report.results());
-    all.put("rows", report.verdicts());
-    new ObjectMapper()
-        .enable(SerializationFeature.INDENT_OUTPUT)
-        .writeValue(folder.resolve("results.json").toFile(), all);
-    Files.writeString(folder.resolve("results.txt"), now + "\n" + report.text());
-  }
-
-  private static void delete(Path folder) throws IOException {
-    if (Files.exists(folder)) {
-      List<Path> all;
-      try (Stream<Path> files = Files.walk(folder)) {
-        all = files.toList().reversed();
-      }
-      for (Path file : all) {
-        Files.delete(file);
-      }
-    }
+  private static void say(PrintWriter err, String text) {
+    err.println("gpu-check: " + text);
+    err.flush();
   }
 }

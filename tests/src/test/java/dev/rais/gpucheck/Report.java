@@ -17,7 +17,7 @@ record Report(List<Result> results, List<Row.Verdict> verdicts) {
   /** 1 if a step failed or a number was missed, else 0. */
   int exitCode() {
     boolean failed = results.stream().anyMatch(r -> r.state() == Result.State.FAILED);
-    boolean missed = verdicts.stream().anyMatch(v -> v.value() != null && !v.reached());
+    boolean missed = verdicts.stream().anyMatch(v -> v.outcome() == Row.Outcome.MISSED);
     return failed || missed ? 1 : 0;
   }
 
@@ -32,7 +32,9 @@ record Report(List<Result> results, List<Row.Verdict> verdicts) {
   String text() {
     StringBuilder text = new StringBuilder();
     results.forEach(result -> text.append(line(result)).append('\n'));
-    verdicts.forEach(v -> text.append(v.row()).append(": ").append(v.text()).append('\n'));
+    text.append('\n');
+    verdicts.forEach(
+        v -> text.append(v.row()).append(": ").append(v.text().replace("\n", "; ")).append('\n'));
     return text.toString();
   }
 }

@@ -9,7 +9,8 @@ import java.util.Map;
  * @param state how it ended
  * @param reason why it failed or was not run; empty if it passed
  * @param seconds how long it took
- * @param values what it measured, by name
+ * @param values what it measured, by name: numbers, texts, and lists of such tables, as JSON has
+ *     them
  */
 record Result(String step, State state, String reason, double seconds, Map<String, Object> values) {
   /** How a step can end. */

@@ -4,9 +4,12 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.rais.Requirements;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 
 /** What of {@code native-build/build bundle} takes no minutes; it is made on request only. */
@@ -44,8 +47,57 @@ class BundleTest {
     assertEquals("", NativeBuild.run("bash", "-n", "native-build/bundle"));
     boolean python = Files.exists(Path.of("/usr/bin/python3"));
     Requirements.need("python3", python, "there is no /usr/bin/python3");
-    String script = files.resolve("pytorch_side_by_side.py").toString();
-    NativeBuild.run(
-        "/usr/bin/python3", "-c", "import ast; ast.parse(open('" + script + "').read())");
+    for (String name : List.of("pytorch_side_by_side.py", "pytorch_kernels.py")) {
+      String script = files.resolve(name).toString();
+      NativeBuild.run(
+          "/usr/bin/python3", "-c", "import ast; ast.parse(open('" + script + "').read())");
+    }
+  }
+
+  /** What the scripts print is what gpu-check looks for, tried on the CPU where PyTorch is. */
+  @Test
+  void scriptsRunOnTheCpu() throws Exception {
+    Path files = NativeBuild.ROOT.resolve("native-build/bundle-files");
+    Requirements.need("torch", hasTorch(), "python3 has no torch");
+    JsonNode training =
+        lastLine(
+            NativeBuild.run(
+                "python3",
+                files.resolve("pytorch_side_by_side.py").toString(),
+                "--device=cpu",
+                "--model=resnet18",
+                "--batch=2",
+                "--examples=8",
+                "--augment",
+                "--precision=bf16",
+                "--seconds=0.1",
+                "--warmup=0",
+                "--repeats=1",
+                "--ways=graph,eager-contiguous,eager"));
+    assertTrue(training.get("eager").isNumber(), training.toString());
+    assertTrue(training.get("eager-contiguous").isNumber(), training.toString());
+    assertTrue(training.get("graph").isTextual(), "a CUDA graph on the CPU: " + training);
+    assertEquals(11_173_962, training.get("parameters").asInt());
+    JsonNode kernels =
+        lastLine(
+            NativeBuild.run(
+                "python3",
+                files.resolve("pytorch_kernels.py").toString(),
+                "--device=cpu",
+                "--small",
+                "--seconds=0.01"));
+    assertTrue(kernels.get("multinomialMicros").isNumber(), kernels.toString());
+    assertEquals("m=9 K=10 fp32", kernels.get("softmaxXent").get(0).get("shape").asText());
+    assertTrue(kernels.get("softmaxXent").get(0).get("micros").isNumber(), kernels.toString());
+  }
+
+  private static boolean hasTorch() throws Exception {
+    return new ProcessBuilder("sh", "-c", "python3 -c 'import torch' 2>/dev/null").start().waitFor()
+        == 0;
+  }
+
+  private static JsonNode lastLine(String text) throws Exception {
+    String last = text.lines().filter(l -> l.startsWith("{")).reduce((a, b) -> b).orElse("{}");
+    return new ObjectMapper().readTree(last);
   }
 }
