@@ -240,7 +240,7 @@ public record GpuAgainstCpu(
       network = new Network(backend, model, config.seed());
       begin.arrays(network).upload(network);
       net = network.bind(m, Mode.TRAINING);
-      images = new DeviceImages(backend, data.train(), data.normalization());
+      images = new DeviceImages(backend, data.train(), data.normalization(), 0);
       indices = backend.allocate(DType.INT32, m);
       labels = backend.allocate(DType.INT32, m);
       weights = backend.allocate(DType.FLOAT32, m);
