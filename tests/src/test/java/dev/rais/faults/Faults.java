@@ -126,6 +126,11 @@ public final class Faults {
     return new TrackedArena(Arena.ofAuto());
   }
 
+  /** In place of what asks for large pages. */
+  public static MemorySegment allocate(Arena arena, long numBytes) {
+    return arena.allocate(numBytes, 64);
+  }
+
   private static Arena tracked(Arena arena) {
     TrackedArena tracked = new TrackedArena(arena);
     ARENAS.add(tracked);

@@ -32,6 +32,7 @@ final class WovenClasses extends ClassLoader {
   private static final ClassDesc FAULTS = ClassDesc.of(Faults.class.getName());
   private static final String ARENA = "java/lang/foreign/Arena";
   private static final String DNN = "dev/rais/backend/cpu/Dnn";
+  private static final String LARGE_PAGES = "dev/rais/backend/cpu/LargePages";
   private static final Set<String> ARENAS = Set.of("ofShared", "ofConfined", "ofAuto");
   private static final MethodTypeDesc ALLOCATING = MethodTypeDesc.of(CD_void, CD_int);
   private static final MethodTypeDesc STATUS =
@@ -102,7 +103,7 @@ final class WovenClasses extends ClassLoader {
         case NewReferenceArrayInstruction made -> allocating(code);
         case NewMultiArrayInstruction made -> allocating(code);
         case InvokeDynamicInstruction made -> allocating(code);
-        case InvokeInstruction call when isArena(call) -> {
+        case InvokeInstruction call when isArena(call) || isLarge(call) -> {
           code.invokestatic(FAULTS, call.name().stringValue(), call.typeSymbol());
           return;
         }
@@ -121,6 +122,13 @@ final class WovenClasses extends ClassLoader {
     private static boolean isArena(InvokeInstruction call) {
       return call.owner().asInternalName().equals(ARENA)
           && ARENAS.contains(call.name().stringValue());
+    }
+
+    /** What is large may fail as any memory may. */
+    private boolean isLarge(InvokeInstruction call) {
+      return !owner.equals(LARGE_PAGES)
+          && call.owner().asInternalName().equals(LARGE_PAGES)
+          && call.name().equalsString("allocate");
     }
 
     private boolean isCheck(InvokeInstruction call) {

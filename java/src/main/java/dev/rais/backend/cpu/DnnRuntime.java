@@ -8,8 +8,8 @@ import java.util.Set;
 
 /**
  * What all oneDNN operations of one backend share: engine, stream, attributes, thread count, and
- * one scratchpad and one staging area for reordered operands, each as large as the neediest of them
- * wants it, since only one runs at a time.
+ * one scratchpad, one staging area for reordered operands and one for tiles, each as large as the
+ * neediest of them wants it, since only one runs at a time.
  */
 final class DnnRuntime implements AutoCloseable {
   private final Dnn dnn;
@@ -19,6 +19,7 @@ final class DnnRuntime implements AutoCloseable {
   private final MemorySegment attributes;
   private final SharedMemory scratchpad = new SharedMemory();
   private final SharedMemory staging = new SharedMemory();
+  private final SharedMemory tiles = new SharedMemory();
   private final List<DnnPrimitive> live = new ArrayList<>();
   private volatile Thread user;
   private boolean closed;
@@ -92,6 +93,11 @@ final class DnnRuntime implements AutoCloseable {
     return staging.segment;
   }
 
+  /** Memory for the tiles of {@link WinogradConvolution}. */
+  MemorySegment tiles() {
+    return tiles.segment;
+  }
+
   /** Grows the scratchpad to at least this size. */
   void reserveScratchpad(long numBytes) {
     scratchpad.reserve(numBytes);
@@ -100,6 +106,11 @@ final class DnnRuntime implements AutoCloseable {
   /** Grows the staging area to at least this size. */
   void reserveStaging(long numBytes) {
     staging.reserve(numBytes);
+  }
+
+  /** Grows the memory for tiles to at least this size. */
+  void reserveTiles(long numBytes) {
+    tiles.reserve(numBytes);
   }
 
   /**
@@ -159,6 +170,7 @@ final class DnnRuntime implements AutoCloseable {
     destroy("dnnl_engine_destroy", engine);
     scratchpad.close();
     staging.close();
+    tiles.close();
   }
 
   /** Where the constructor failed, not everything is there. */

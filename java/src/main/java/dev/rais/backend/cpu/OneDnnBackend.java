@@ -100,7 +100,12 @@ final class OneDnnBackend extends JavaBackend {
   @Override
   public Convolution convolution(ConvolutionShape shape) {
     return make(
-        shape, () -> new DnnConvolution(shape, runtime, workers()), () -> super.convolution(shape));
+        shape,
+        () ->
+            WinogradConvolution.suits(shape)
+                ? new WinogradConvolution(shape, runtime, workers())
+                : new DnnConvolution(shape, runtime, workers()),
+        () -> super.convolution(shape));
   }
 
   @Override
