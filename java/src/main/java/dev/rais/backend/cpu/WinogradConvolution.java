@@ -18,9 +18,9 @@ import java.lang.foreign.MemorySegment;
  * </pre>
  *
  * where σ swaps points 0 and 3 of rows and of columns: that turns a transformed filter round. A
- * minibatch goes through in chunks of images, so that their tiles take no more room than filters
- * do. All three are sums in another order than {@link DnnConvolution}'s and as exact: tests hold
- * both to the same bounds. Only where {@link VectorLoops} are used.
+ * minibatch goes through in chunks of images, whose tiles take some ten megabytes. All three are
+ * sums in another order than {@link DnnConvolution}'s and held to the same bounds by tests. Only
+ * where {@link VectorLoops} are used.
  */
 final class WinogradConvolution extends JavaConvolution {
   private static final int POINTS = 16;
