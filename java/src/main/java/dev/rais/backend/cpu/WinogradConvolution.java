@@ -204,40 +204,46 @@ final class WinogradConvolution extends JavaConvolution {
         });
   }
 
-  private void filters(Buffer w, long u) {
-    long line = (long) shape().inputChannels() * Float.BYTES;
-    int out = shape().outputChannels();
-    long plane = plane(out, shape().inputChannels());
-    long from = CpuBuffer.segment(w).address();
+  /** Work on one filter or tile, with room for {@link #POINTS} lines that its thread alone uses. */
+  private interface Transform {
+    void run(int number, long scratch);
+  }
+
+  private void each(int count, long line, Transform transform) {
     workers()
         .run(
-            out,
+            count,
             1,
             (begin, end) -> {
               long scratch = workers().scratch().memory(POINTS * line).address();
-              for (int k = begin; k < end; k++) {
-                long to = u + k * line;
-                VectorWinogradLoops.filter(from + 9 * k * line, scratch, to, plane, line);
+              for (int i = begin; i < end; i++) {
+                transform.run(i, scratch);
               }
             });
   }
 
-  private void filterGradients(long du, MemorySegment dw, boolean adds) {
-    long line = (long) shape().inputChannels() * Float.BYTES;
+  private void filters(Buffer w, long u) {
+    long line = plane(1, shape().inputChannels());
     int out = shape().outputChannels();
-    long plane = plane(out, shape().inputChannels());
+    long from = CpuBuffer.segment(w).address();
+    each(
+        out,
+        line,
+        (k, scratch) ->
+            VectorWinogradLoops.filter(
+                from + 9 * k * line, scratch, u + k * line, out * line, line));
+  }
+
+  private void filterGradients(long du, MemorySegment dw, boolean adds) {
+    long line = plane(1, shape().inputChannels());
+    int out = shape().outputChannels();
     long to = dw.address();
-    workers()
-        .run(
-            out,
-            1,
-            (begin, end) -> {
-              long scratch = workers().scratch().memory(POINTS * line).address();
-              for (int k = begin; k < end; k++) {
-                VectorWinogradLoops.filterGradient(
-                    du + k * line, plane, scratch, to + 9 * k * line, line, adds);
-              }
-            });
+    each(
+        out,
+        line,
+        (k, scratch) ->
+            VectorWinogradLoops.filterGradient(
+                du + k * line, out * line, scratch, to + 9 * k * line, line, adds));
   }
 
   /** Transforms the tiles of some images of {@code channels}, with zeros around them. */
@@ -279,39 +285,29 @@ final class WinogradConvolution extends JavaConvolution {
   }
 
   private void outputs(long m, MemorySegment y, int image, int count, int channels) {
-    long line = (long) channels * Float.BYTES;
+    long line = plane(1, channels);
     int tiles = count * perImage;
-    long plane = plane(tiles, channels);
     long row = shape().width() * line;
-    workers()
-        .run(
-            tiles,
-            1,
-            (begin, end) -> {
-              long scratch = workers().scratch().memory(POINTS * line).address();
-              for (int t = begin; t < end; t++) {
-                long to = y.address() + corner(image, t) * line;
-                VectorWinogradLoops.output(m + t * line, plane, scratch, to, row, line);
-              }
-            });
+    long to = y.address();
+    each(
+        tiles,
+        line,
+        (t, scratch) ->
+            VectorWinogradLoops.output(
+                m + t * line, tiles * line, scratch, to + corner(image, t) * line, row, line));
   }
 
   private void outputGradients(MemorySegment dy, int image, int count, int channels, long dm) {
-    long line = (long) channels * Float.BYTES;
+    long line = plane(1, channels);
     int tiles = count * perImage;
-    long plane = plane(tiles, channels);
     long row = shape().width() * line;
-    workers()
-        .run(
-            tiles,
-            1,
-            (begin, end) -> {
-              long scratch = workers().scratch().memory(POINTS * line).address();
-              for (int t = begin; t < end; t++) {
-                long from = dy.address() + corner(image, t) * line;
-                VectorWinogradLoops.outputGradient(from, row, scratch, dm + t * line, plane, line);
-              }
-            });
+    long from = dy.address();
+    each(
+        tiles,
+        line,
+        (t, scratch) ->
+            VectorWinogradLoops.outputGradient(
+                from + corner(image, t) * line, row, scratch, dm + t * line, tiles * line, line));
   }
 
   /** Number of the first of a tile's four outputs. */
