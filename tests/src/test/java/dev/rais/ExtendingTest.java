@@ -87,7 +87,7 @@ class ExtendingTest {
             sample.train().slice(0, 2000),
             sample.test().slice(0, 500),
             sample.classNames());
-    try (Backend backend = Backends.open("cpu", 2, warning -> {})) {
+    try (Backend backend = Backends.open("cpu", 1, warning -> {})) {
       Model model =
           Model.builder("tiny", new Shape(28, 28, 1))
               .add("conv", new Conv2d(16, 3, 2, 1).withoutBias())

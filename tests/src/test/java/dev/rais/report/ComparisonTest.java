@@ -45,7 +45,7 @@ class ComparisonTest {
 
   @BeforeEach
   void open() {
-    backend = Backends.open("cpu", 2, warning -> {});
+    backend = Backends.open("cpu", 1, warning -> {});
   }
 
   @AfterEach

@@ -91,7 +91,7 @@ class InspectionTest {
     Path folderOfData =
         PLANTED_IN.endsWith("-sample") ? null : dev.rais.TestData.folderWith(PLANTED_IN);
     Dataset data = plant(Datasets.load(PLANTED_IN, folderOfData), planted, 7);
-    try (Backend backend = Backends.open("cpu", 2, warning -> {})) {
+    try (Backend backend = Backends.open("cpu", 1, warning -> {})) {
       RunRecord run = train(backend, data, "lenet5", "rais", 8);
       Inspection inspection = Inspection.of(backend, run, data);
       List<Inspection.Example> most = inspection.mostShare();
@@ -112,7 +112,7 @@ class InspectionTest {
     Dataset data =
         new Dataset(
             "small", sample.train().slice(0, 800), sample.test().slice(0, 100), classNames());
-    try (Backend backend = Backends.open("cpu", 2, warning -> {})) {
+    try (Backend backend = Backends.open("cpu", 1, warning -> {})) {
       RunRecord run = train(backend, data, "mlp", "rais", 4);
       Inspection inspection = Inspection.of(backend, run, data);
       long drawn = run.summary().orElseThrow().iterations() * 32;
@@ -192,7 +192,7 @@ class InspectionTest {
     Dataset other =
         new Dataset(
             "small", sample.train().slice(1, 401), sample.test().slice(0, 100), classNames());
-    try (Backend backend = Backends.open("cpu", 2, warning -> {})) {
+    try (Backend backend = Backends.open("cpu", 1, warning -> {})) {
       RunRecord run = train(backend, data, "mlp", "uniform", 1);
       assertTrue(Inspection.of(backend, run, data).isUniform());
       RunFileException e =

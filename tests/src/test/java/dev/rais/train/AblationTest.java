@@ -55,7 +55,7 @@ class AblationTest {
   @Test
   void eachAblationDoesWhatItSays() {
     Map<Ablation, Run> runs = new EnumMap<>(Ablation.class);
-    try (Backend backend = Backends.open("cpu", 2, warning -> {})) {
+    try (Backend backend = Backends.open("cpu", 1, warning -> {})) {
       for (Ablation ablation : Ablation.values()) {
         runs.put(ablation, run(backend, ablation));
       }

@@ -47,7 +47,7 @@ class CheckpointTest {
 
   @BeforeEach
   void open() {
-    backend = Backends.open("cpu", 2, warning -> {});
+    backend = Backends.open("cpu", 1, warning -> {});
     runs = new InterruptedRun(backend, data, folder.resolve("checkpoint"));
   }
 

@@ -48,7 +48,7 @@ class CudaTrainingTest {
   }
 
   private static void agree(TrainingConfig config) {
-    Run cpu = run(Backends.open("cpu", 2, warning -> {}), config);
+    Run cpu = run(Backends.open("cpu", 1, warning -> {}), config);
     Run cuda = run(HostCuda.newBackend(), config);
     assertEquals(cpu.evaluations().size(), cuda.evaluations().size());
     for (int i = 0; i < cpu.evaluations().size(); i++) {
@@ -97,7 +97,7 @@ class CudaTrainingTest {
 
   /** Losses of minibatches go down as float's do. */
   private static void followsFloat(TrainingConfig config, int layers, int steps) {
-    double[] expected = losses(Backends.open("cpu", 2, warning -> {}), config, steps);
+    double[] expected = losses(Backends.open("cpu", 1, warning -> {}), config, steps);
     double[] found = losses(HostCuda.newBackend(Precision.BF16), config, steps);
     double bound = bf16Roundings(layers);
     double worst = 0;

@@ -295,20 +295,24 @@ final class HostDnn implements Dnn {
     int inCount = in.n() * in.h() * in.w() * in.c();
     int filterCount = filter.n() * kernel * kernel * filter.c();
     int outCount = out.n() * out.h() * out.w() * out.c();
-    float[] xs = direction == Direction.BACKWARD_DATA ? null : driver.numbers(type, x, inCount);
-    float[] ws =
-        direction == Direction.BACKWARD_WEIGHTS ? null : driver.numbers(type, w, filterCount);
-    float[] ys = direction == Direction.FORWARD ? null : driver.numbers(type, y, outCount);
-    double[] sums =
-        new double
-            [switch (direction) {
-              case FORWARD -> outCount;
-              case BACKWARD_DATA -> inCount;
-              case BACKWARD_WEIGHTS -> filterCount;
-            }];
+    double[] xs =
+        direction == Direction.BACKWARD_DATA
+            ? new double[inCount]
+            : doubles(driver.numbers(type, x, inCount));
+    double[] ws =
+        direction == Direction.BACKWARD_WEIGHTS
+            ? new double[filterCount]
+            : doubles(driver.numbers(type, w, filterCount));
+    double[] ys =
+        direction == Direction.FORWARD
+            ? new double[outCount]
+            : doubles(driver.numbers(type, y, outCount));
+    // Channels of the output last, where they are next to each other in every inner loop.
+    double[] byTap = transposed(ws, out.c(), kernel * kernel * in.c());
     for (int n = 0; n < out.n(); n++) {
       for (int oy = 0; oy < out.h(); oy++) {
         for (int ox = 0; ox < out.w(); ox++) {
+          int at = ((n * out.h() + oy) * out.w() + ox) * out.c();
           for (int ky = 0; ky < kernel; ky++) {
             int iy = oy * stride - padding + ky;
             for (int kx = 0; kx < kernel; kx++) {
@@ -317,54 +321,58 @@ final class HostDnn implements Dnn {
                 continue;
               }
               int i = ((n * in.h() + iy) * in.w() + ix) * in.c();
-              for (int o = 0; o < out.c(); o++) {
-                int f = ((o * kernel + ky) * kernel + kx) * in.c();
-                int at = ((n * out.h() + oy) * out.w() + ox) * out.c() + o;
-                add(direction, sums, xs, i, ws, f, ys, at, in.c());
+              int tap = (ky * kernel + kx) * in.c() * out.c();
+              for (int c = 0; c < in.c(); c++, tap += out.c()) {
+                switch (direction) {
+                  case FORWARD -> addTimes(ys, at, xs[i + c], byTap, tap, out.c());
+                  case BACKWARD_DATA -> xs[i + c] += dot(ys, at, byTap, tap, out.c());
+                  case BACKWARD_WEIGHTS -> addTimes(byTap, tap, xs[i + c], ys, at, out.c());
+                }
               }
             }
           }
         }
       }
     }
-    driver.write(
-        type,
-        switch (direction) {
-          case FORWARD -> y;
-          case BACKWARD_DATA -> x;
-          case BACKWARD_WEIGHTS -> w;
-        },
-        sums);
+    switch (direction) {
+      case FORWARD -> driver.write(type, y, ys);
+      case BACKWARD_DATA -> driver.write(type, x, xs);
+      case BACKWARD_WEIGHTS ->
+          driver.write(type, w, transposed(byTap, kernel * kernel * in.c(), out.c()));
+    }
   }
 
-  private static void add(
-      Direction direction,
-      double[] sums,
-      float[] xs,
-      int i,
-      float[] ws,
-      int f,
-      float[] ys,
-      int at,
-      int channels) {
-    switch (direction) {
-      case FORWARD -> {
-        double sum = 0;
-        for (int c = 0; c < channels; c++) {
-          sum += (double) xs[i + c] * ws[f + c];
-        }
-        sums[at] += sum;
-      }
-      case BACKWARD_DATA -> {
-        for (int c = 0; c < channels; c++) {
-          sums[i + c] += (double) ys[at] * ws[f + c];
-        }
-      }
-      case BACKWARD_WEIGHTS -> {
-        for (int c = 0; c < channels; c++) {
-          sums[f + c] += (double) ys[at] * xs[i + c];
-        }
+  private static double[] doubles(float[] values) {
+    double[] doubles = new double[values.length];
+    for (int i = 0; i < values.length; i++) {
+      doubles[i] = values[i];
+    }
+    return doubles;
+  }
+
+  /** Of a matrix of the given size, row by row. */
+  private static double[] transposed(double[] matrix, int rows, int columns) {
+    double[] result = new double[rows * columns];
+    for (int r = 0; r < rows; r++) {
+      for (int c = 0; c < columns; c++) {
+        result[c * rows + r] = matrix[r * columns + c];
       }
     }
+    return result;
+  }
+
+  private static void addTimes(
+      double[] sums, int at, double factor, double[] values, int from, int count) {
+    for (int k = 0; k < count; k++) {
+      sums[at + k] += factor * values[from + k];
+    }
+  }
+
+  private static double dot(double[] a, int i, double[] b, int j, int count) {
+    double sum = 0;
+    for (int k = 0; k < count; k++) {
+      sum += a[i + k] * b[j + k];
+    }
+    return sum;
   }
 }

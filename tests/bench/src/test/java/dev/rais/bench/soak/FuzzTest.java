@@ -7,10 +7,13 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.nio.charset.StandardCharsets;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.parallel.Execution;
+import org.junit.jupiter.api.parallel.ExecutionMode;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /** A few seconds of fuzzing for each reader; ten minutes with {@code mvn verify -Pnightly}. */
+@Execution(ExecutionMode.CONCURRENT)
 class FuzzTest {
   private static final int SECONDS = Integer.getInteger("rais.fuzz.seconds", 3);
 
