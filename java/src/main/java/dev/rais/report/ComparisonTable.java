@@ -60,7 +60,7 @@ public record ComparisonTable(
    * @param bestTestError least test error at any evaluation
    * @param targetEpochs real epochs until the mean test error stays at or below the target; NaN for
    *     never
-   * @param targetSeconds time until then
+   * @param targetSeconds time until then, mean over the seeds
    * @param speedUpEpochs uniform's epochs until the target over this sampler's
    * @param speedUpTime uniform's time until the target over this sampler's
    */
@@ -194,13 +194,13 @@ public record ComparisonTable(
     all.forEach(run -> run.summary().ifPresent(summary -> backends.add(summary.backend())));
     List<RunRecord> uniform = runs.getOrDefault(Samplers.UNIFORM, List.of());
     double target = target(uniform);
-    double uniformEpochs = reaches(uniform, Metrics::epochs, target);
-    double uniformSeconds = reaches(uniform, Metrics::seconds, target);
+    double uniformEpochs = reaches(uniform, target);
+    double uniformSeconds = meanSecondsTo(uniformEpochs, uniform);
     List<Row> rows = new ArrayList<>();
     runs.forEach(
         (label, same) -> {
-          double epochs = reaches(same, Metrics::epochs, target);
-          double seconds = reaches(same, Metrics::seconds, target);
+          double epochs = reaches(same, target);
+          double seconds = meanSecondsTo(epochs, same);
           rows.add(
               row(label, same, epochs, seconds, uniformEpochs / epochs, uniformSeconds / seconds));
         });
@@ -233,13 +233,39 @@ public record ComparisonTable(
     return error.mean() + margin;
   }
 
-  /** NaN where a run diverged: the mean then never stays anywhere. */
-  private static double reaches(
-      List<RunRecord> runs, ToDoubleFunction<Metrics> moment, double target) {
+  /** Epochs; NaN where a run diverged: the mean then never stays anywhere. */
+  private static double reaches(List<RunRecord> runs, double target) {
     boolean all = !runs.isEmpty() && runs.stream().allMatch(run -> run.summary().isPresent());
     return all && !Double.isNaN(target)
-        ? Curve.of(runs, moment, Metrics::testError).reaches(target)
+        ? Curve.of(runs, Metrics::epochs, Metrics::testError).reaches(target)
         : Double.NaN;
+  }
+
+  /**
+   * The mean over runs of the time that each took to come to some epochs. A mean error over time
+   * would not do: seeds run one after the other, and where the machine was faster for one of them
+   * it would compare that one's end with another's middle.
+   */
+  private static double meanSecondsTo(double epochs, List<RunRecord> runs) {
+    return runs.stream()
+        .mapToDouble(run -> secondsTo(epochs, run.metrics()))
+        .average()
+        .orElse(Double.NaN);
+  }
+
+  /** Between two evaluations time passes evenly; before the first one, from zero on. */
+  private static double secondsTo(double epochs, List<Metrics> evaluations) {
+    double epochsBefore = 0;
+    double secondsBefore = 0;
+    for (Metrics evaluation : evaluations) {
+      if (evaluation.epochs() >= epochs) {
+        double share = (epochs - epochsBefore) / (evaluation.epochs() - epochsBefore);
+        return secondsBefore + share * (evaluation.seconds() - secondsBefore);
+      }
+      epochsBefore = evaluation.epochs();
+      secondsBefore = evaluation.seconds();
+    }
+    return Double.isNaN(epochs) ? Double.NaN : secondsBefore;
   }
 
   private static Row row(

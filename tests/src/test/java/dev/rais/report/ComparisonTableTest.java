@@ -81,6 +81,36 @@ class ComparisonTableTest {
     assertEquals(6, row(table, "infobatch").epochsEquivalent().mean());
   }
 
+  /** The machine is five times slower for the second seed: that is no difference of samplers. */
+  @Test
+  void timeUntilTheTargetIsEachSeedsOwn() {
+    ComparisonTable table =
+        table(
+            Runs.run("uniform", 0, 1, 0.5, 0.4, 0.3, 0.1),
+            Runs.run("uniform", 1, 5, 0.5, 0.4, 0.3, 0.1),
+            Runs.run("rais", 0, 1, 0.4, 0.1),
+            Runs.run("rais", 1, 5, 0.4, 0.1));
+    assertEquals(12, row(table, "uniform").targetSeconds(), 1e-12);
+    assertEquals(6, row(table, "rais").targetSeconds(), 1e-12);
+    assertEquals(2, row(table, "rais").speedUpTime(), 1e-12);
+  }
+
+  @Test
+  void betweenTwoEvaluationsTimePassesEvenly() {
+    RunRecord often = Runs.run("uniform", 0, 2, 0.5, 0.1, 0.1);
+    RunRecord all = Runs.run("uniform", 1, 4, 0.1, 0.1, 0.1);
+    RunRecord seldom =
+        new RunRecord(
+            all.directory(),
+            all.config(),
+            List.of(all.metrics().getFirst(), all.metrics().getLast()),
+            all.summary(),
+            all.divergence());
+    ComparisonTable table = table(often, seldom);
+    assertEquals(2, row(table, "uniform").targetEpochs());
+    assertEquals((4 + 8) / 2.0, row(table, "uniform").targetSeconds(), 1e-12);
+  }
+
   @Test
   void oneStandardErrorIsTheMarginWhereItIsLarger() {
     ComparisonTable table = table(Runs.run("uniform", 0, 1, 0.10), Runs.run("uniform", 1, 1, 0.20));
