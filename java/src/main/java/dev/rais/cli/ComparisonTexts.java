@@ -22,6 +22,7 @@ final class ComparisonTexts {
             "overhead",
             "test error",
             "best",
+            "in rais's time",
             "speed-up",
             "in time"));
     for (ComparisonTable.Row row : table.rows()) {
@@ -38,6 +39,7 @@ final class ComparisonTexts {
               text(row.samplerOverhead(), Texts::percent),
               error(row.finalTestError()),
               error(row.bestTestError()),
+              error(row.testErrorAtRaisTime()),
               speedUp(table, row.speedUpEpochs()),
               speedUp(table, row.speedUpTime())));
     }

@@ -12,6 +12,7 @@ import java.lang.reflect.RecordComponent;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -58,6 +59,8 @@ public record ComparisonTable(
    * @param samplerOverhead share of the time that the sampler takes
    * @param finalTestError test error at the end
    * @param bestTestError least test error at any evaluation
+   * @param testErrorAtRaisTime test error at the last evaluation before RAIS of the same seed had
+   *     ended, by the time of the training loops; of an end before that, at the end
    * @param targetEpochs real epochs until the mean test error stays at or below the target; NaN for
    *     never
    * @param targetSeconds time until then, mean over the seeds
@@ -75,6 +78,7 @@ public record ComparisonTable(
       Statistic samplerOverhead,
       Statistic finalTestError,
       Statistic bestTestError,
+      Statistic testErrorAtRaisTime,
       double targetEpochs,
       double targetSeconds,
       double speedUpEpochs,
@@ -196,13 +200,24 @@ public record ComparisonTable(
     double target = target(uniform);
     double uniformEpochs = reaches(uniform, target);
     double uniformSeconds = meanSecondsTo(uniformEpochs, uniform);
+    Map<Long, Double> raisSeconds = new HashMap<>();
+    for (RunRecord run : runs.getOrDefault(Samplers.RAIS, List.of())) {
+      run.summary().ifPresent(end -> raisSeconds.put(run.config().seed(), end.secondsTraining()));
+    }
     List<Row> rows = new ArrayList<>();
     runs.forEach(
         (label, same) -> {
           double epochs = reaches(same, target);
           double seconds = meanSecondsTo(epochs, same);
           rows.add(
-              row(label, same, epochs, seconds, uniformEpochs / epochs, uniformSeconds / seconds));
+              row(
+                  label,
+                  same,
+                  errorAfter(raisSeconds, same),
+                  epochs,
+                  seconds,
+                  uniformEpochs / epochs,
+                  uniformSeconds / seconds));
         });
     return new ComparisonTable(
         all.getFirst().config().data(),
@@ -268,9 +283,25 @@ public record ComparisonTable(
     return Double.isNaN(epochs) ? Double.NaN : secondsBefore;
   }
 
+  /** Of the runs that are over, after the time that is given for their seeds. */
+  private static Statistic errorAfter(Map<Long, Double> seconds, List<RunRecord> runs) {
+    List<Double> errors = new ArrayList<>();
+    for (RunRecord run : runs) {
+      Double end = seconds.get(run.config().seed());
+      if (end != null && run.summary().isPresent()) {
+        run.metrics().stream()
+            .filter(evaluation -> evaluation.seconds() <= end)
+            .reduce((before, last) -> last)
+            .ifPresent(last -> errors.add(last.testError()));
+      }
+    }
+    return Statistic.of(errors);
+  }
+
   private static Row row(
       String label,
       List<RunRecord> runs,
+      Statistic testErrorAtRaisTime,
       double targetEpochs,
       double targetSeconds,
       double speedUpEpochs,
@@ -286,6 +317,7 @@ public record ComparisonTable(
         statistic(runs, Summary::samplerOverhead),
         statistic(runs, Summary::finalTestError),
         statistic(runs, Summary::bestTestError),
+        testErrorAtRaisTime,
         targetEpochs,
         targetSeconds,
         speedUpEpochs,

@@ -128,6 +128,7 @@ public final class ReportPage {
             "overhead",
             "test error",
             "best",
+            "in RAIS's time",
             "speed-up in epochs",
             "in time")) {
       page.append("<th>").append(head).append("</th>");
@@ -152,6 +153,7 @@ public final class ReportPage {
       cell(page, text(row.samplerOverhead(), x -> format("%.2f %%", 100 * x)));
       cell(page, error(row.finalTestError()));
       cell(page, error(row.bestTestError()));
+      cell(page, error(row.testErrorAtRaisTime()));
       cell(page, speedUp(table, row.speedUpEpochs()));
       cell(page, speedUp(table, row.speedUpTime()));
       page.append("</tr>\n");

@@ -96,6 +96,22 @@ class ComparisonTableTest {
   }
 
   @Test
+  void errorsInTheTimeThatRaisTookAreThoseOfTheSameSeed() {
+    ComparisonTable table =
+        table(
+            Runs.run("uniform", 0, 1, 0.5, 0.4, 0.3, 0.1),
+            Runs.run("uniform", 1, 5, 0.5, 0.4, 0.2, 0.1),
+            Runs.run("infobatch", 0, 1, 0.45),
+            Runs.run("rais", 0, 1.25, 0.4, 0.1),
+            Runs.run("rais", 1, 7.5, 0.4, 0.2));
+    assertEquals((0.4 + 0.2) / 2, row(table, "uniform").testErrorAtRaisTime().mean(), 1e-12);
+    assertEquals(0.45, row(table, "infobatch").testErrorAtRaisTime().mean(), 1e-12, "its end");
+    assertEquals(0.15, row(table, "rais").testErrorAtRaisTime().mean(), 1e-12);
+    ComparisonTable without = table(Runs.run("uniform", 0, 1, 0.5));
+    assertTrue(Double.isNaN(row(without, "uniform").testErrorAtRaisTime().mean()));
+  }
+
+  @Test
   void betweenTwoEvaluationsTimePassesEvenly() {
     RunRecord often = Runs.run("uniform", 0, 2, 0.5, 0.1, 0.1);
     RunRecord all = Runs.run("uniform", 1, 4, 0.1, 0.1, 0.1);
