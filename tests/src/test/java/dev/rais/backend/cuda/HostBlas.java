@@ -111,18 +111,20 @@ final class HostBlas implements Blas {
     Scalar type = product.operands();
     float[] first = driver.numbers(type, a, columns(transposeA ? m : k, transposeA ? k : m, lda));
     float[] second = driver.numbers(type, b, columns(transposeB ? k : n, transposeB ? n : k, ldb));
-    double[] result = new double[m * n];
-    int strideA = transposeA ? 1 : lda;
-    int strideB = transposeB ? ldb : 1;
-    for (int j = 0; j < n; j++) {
+    // Column l of the first factor, one after the other.
+    double[] columns = new double[m * k];
+    for (int l = 0; l < k; l++) {
       for (int i = 0; i < m; i++) {
-        int p = transposeA ? i * lda : i;
-        int q = transposeB ? j : j * ldb;
-        double sum = 0;
-        for (int l = 0; l < k; l++, p += strideA, q += strideB) {
-          sum += (double) first[p] * second[q];
+        columns[l * m + i] = first[transposeA ? i * lda + l : l * lda + i];
+      }
+    }
+    double[] result = new double[m * n];
+    for (int j = 0; j < n; j++) {
+      for (int l = 0; l < k; l++) {
+        double factor = second[transposeB ? l * ldb + j : j * ldb + l];
+        for (int i = 0; i < m; i++) {
+          result[j * m + i] += factor * columns[l * m + i];
         }
-        result[j * ldc + i] = sum;
       }
     }
     driver.write(product.result(), c, result);
