@@ -124,7 +124,8 @@ final class TrainOptions {
             "Leave out a part of RAIS, for experiments: a feature (no-mean, no-class-mean, no-last,"
                 + " no-previous, no-average, no-never-seen), the allowance for errors (k-zero,"
                 + " k-half, k-twice), the scaling of the rate (fixed-rate), the last layer in the"
-                + " gain ratio (logit-gain) (default: none).")
+                + " gain ratio (logit-gain for the final bias alone, exact-gain for all parameters,"
+                + " which is slow) (default: none).")
     private String ablation;
 
     @Option(

@@ -40,7 +40,13 @@ public enum Ablation {
   FIXED_RATE(-1, 1),
 
   /** The gain ratio is measured on the logits, that is on the final bias's gradient alone. */
-  LOGIT_GAIN(-1, 1);
+  LOGIT_GAIN(-1, 1),
+
+  /**
+   * The gain ratio is measured on all parameters, with each example's exact gradient norm. Its
+   * passes for that are not counted among the run's.
+   */
+  EXACT_GAIN(-1, 1);
 
   private final int feature;
   private final double scale;

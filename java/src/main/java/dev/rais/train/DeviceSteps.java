@@ -7,6 +7,7 @@ import dev.rais.backend.ResidentSampler;
 import dev.rais.data.Dataset;
 import dev.rais.nn.BatchNormWeights;
 import dev.rais.nn.BoundNetwork;
+import dev.rais.sampling.Ablation;
 import dev.rais.sampling.DeviceRais;
 import dev.rais.sampling.DrawMode;
 import dev.rais.sampling.ImportanceSampler;
@@ -67,13 +68,15 @@ final class DeviceSteps implements Steps {
 
   /**
    * What a sampler in a backend's memory is to sample, where the configuration's can be that. A run
-   * that leaves out minibatches or halves its rate has to look at each one before the next.
+   * that leaves out minibatches or halves its rate has to look at each one before the next, one
+   * with exact norms goes back over it.
    *
    * @param total length T of the schedule
    */
   static Optional<ResidentSampler.Setting> setting(
       TrainingConfig config, Dataset data, ImportanceSampler sampler, long total) {
-    if (config.onDivergence() != OnDivergence.STOP) {
+    if (config.onDivergence() != OnDivergence.STOP
+        || config.ablation().equals(Ablation.EXACT_GAIN.id())) {
       return Optional.empty();
     }
     boolean uniform =

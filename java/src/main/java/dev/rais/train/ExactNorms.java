@@ -8,8 +8,9 @@ import dev.rais.nn.MemoryPlan;
 import dev.rais.nn.Mode;
 import dev.rais.nn.Model;
 import dev.rais.nn.Network;
+import java.util.stream.IntStream;
 
-/** Exact gradient norms ‖∇f_i(w)‖ of every example, for the oracle (docs/algorithm.md §4). */
+/** Exact gradient norms ‖∇f_i(w)‖ of examples, for yardsticks (docs/algorithm.md §4). */
 final class ExactNorms implements AutoCloseable {
   private static final int BATCH = 128;
 
@@ -51,7 +52,16 @@ final class ExactNorms implements AutoCloseable {
 
   /** [n] norms at the network's present parameters; leaves its gradients alone. */
   float[] compute() {
-    int n = images.set().count();
+    float[] norms = squares(IntStream.range(0, images.set().count()).toArray());
+    for (int i = 0; i < norms.length; i++) {
+      norms[i] = (float) Math.sqrt(norms[i]);
+    }
+    return norms;
+  }
+
+  /** Squares of these examples' norms at the network's present parameters. */
+  float[] squares(int[] examples) {
+    int n = examples.length;
     int batch = net.batch();
     int classes = network.model().classes();
     float[] result = new float[n];
@@ -61,7 +71,7 @@ final class ExactNorms implements AutoCloseable {
     for (int from = 0; from < n; from += batch) {
       int used = Math.min(batch, n - from);
       for (int j = 0; j < batch; j++) {
-        batchIndices[j] = from + (j < used ? j : 0);
+        batchIndices[j] = examples[from + (j < used ? j : 0)];
         batchLabels[j] = images.set().label(batchIndices[j]);
       }
       indices.upload(batchIndices);
@@ -84,9 +94,7 @@ final class ExactNorms implements AutoCloseable {
               correctness);
       net.backward();
       net.squaredNorms().download(squares, 0);
-      for (int j = 0; j < used; j++) {
-        result[from + j] = (float) Math.sqrt(squares[j]);
-      }
+      System.arraycopy(squares, 0, result, from, used);
     }
     return result;
   }

@@ -115,7 +115,7 @@ final class HostSteps implements Steps {
     skippedSteps.trained();
 
     long observing = System.nanoTime();
-    sampler.observe(batch, observation());
+    sampler.observe(batch, observation(batch));
     counts.learningRate = parts.learningRate();
     counts.samplerNanos += System.nanoTime() - observing;
 
@@ -168,11 +168,8 @@ final class HostSteps implements Steps {
     counts.forwardExamples += config.batchSize();
   }
 
-  /**
-   * What the sampler wants: losses or norms ‖softmax − y‖, and the moments of the final linear
-   * layer, whose per-example norms N_j² = ‖δ_j‖² (‖h_j‖² + 1) are exact.
-   */
-  private Observation observation() {
+  /** What the sampler wants: losses or norms ‖softmax − y‖, and moments of gradients. */
+  private Observation observation(Minibatch batch) {
     float[] scores =
         switch (sampler.score()) {
           case NONE -> new float[0];
@@ -182,18 +179,25 @@ final class HostSteps implements Steps {
     if (!sampler.usesMoments()) {
       return Observation.ofScores(scores);
     }
-    backend.rowSquaredNorms(net.finalInput(), hiddenSquaredNorms);
-    float[] deltas = sampler.score() == ScoreKind.GRADIENT_NORM ? scores : norms.toFloats();
-    float[] moments = hiddenSquaredNorms.toFloats();
-    boolean biasAlone = parts.gainOfBiasAlone();
-    for (int j = 0; j < moments.length; j++) {
-      moments[j] = deltas[j] * deltas[j] * (biasAlone ? 1 : moments[j] + 1);
-    }
+    float[] moments =
+        parts.gainOfAll() ? exactNorms.squares(batch.indices()) : finalLayersSquaredNorms(scores);
     double gradient = backend.squaredNorm(gainGradient);
     if (!Double.isFinite(gradient) || !allFinite(moments)) {
       throw parts.lastGood().diverged(counts.iteration, counts.loss);
     }
     return new Observation(scores, moments, gradient);
+  }
+
+  /** Of the final linear layer's gradient, for which N_j² = ‖δ_j‖² (‖h_j‖² + 1) is exact. */
+  private float[] finalLayersSquaredNorms(float[] scores) {
+    backend.rowSquaredNorms(net.finalInput(), hiddenSquaredNorms);
+    float[] deltas = sampler.score() == ScoreKind.GRADIENT_NORM ? scores : norms.toFloats();
+    float[] squares = hiddenSquaredNorms.toFloats();
+    boolean biasAlone = parts.gainOfBiasAlone();
+    for (int j = 0; j < squares.length; j++) {
+      squares[j] = deltas[j] * deltas[j] * (biasAlone ? 1 : squares[j] + 1);
+    }
+    return squares;
   }
 
   private static boolean allFinite(float[] values) {

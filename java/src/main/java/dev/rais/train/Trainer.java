@@ -6,7 +6,9 @@ import dev.rais.backend.ResidentSampler;
 import dev.rais.data.Dataset;
 import dev.rais.data.ImageSet;
 import dev.rais.data.Normalization;
+import dev.rais.nn.BatchNorm2d;
 import dev.rais.nn.BoundNetwork;
+import dev.rais.nn.Dropout;
 import dev.rais.nn.MemoryPlan;
 import dev.rais.nn.Mode;
 import dev.rais.nn.Model;
@@ -15,6 +17,7 @@ import dev.rais.nn.Network;
 import dev.rais.nn.Shape;
 import dev.rais.random.FeistelPermutation;
 import dev.rais.random.Streams;
+import dev.rais.sampling.Ablation;
 import dev.rais.sampling.ImportanceSampler;
 import dev.rais.sampling.OracleSampler;
 import dev.rais.sampling.SamplerStatistics;
@@ -110,6 +113,10 @@ public final class Trainer implements AutoCloseable {
           "batch-size " + m + " is larger than the training set of " + n + " examples");
     }
     requireFits(config, data.train());
+    boolean exactGain = config.ablation().equals(Ablation.EXACT_GAIN.id());
+    if (exactGain) {
+      requireSamePassesInEvaluation(model);
+    }
     Consumer<Throwable> savepoint = backend.savepoint();
     ImportanceSampler made = null;
     try {
@@ -133,7 +140,9 @@ public final class Trainer implements AutoCloseable {
       int largestSet = Math.max(n, data.test().count());
       MemoryPlan evaluation = Evaluator.plan(model, largestSet, plan.count());
       MemoryPlan exact =
-          sampler instanceof OracleSampler ? ExactNorms.plan(model, n, plan.count()) : null;
+          sampler instanceof OracleSampler || exactGain
+              ? ExactNorms.plan(model, n, plan.count())
+              : null;
       workspace =
           backend.allocate(
               backend.activations(),
@@ -170,6 +179,17 @@ public final class Trainer implements AutoCloseable {
       throw new IllegalArgumentException(
           "padding %d and cutout %d leave nothing of images of %dx%d; padding must be below %d and cutout at most that"
               .formatted(config.padding(), config.cutout(), images.height(), images.width(), side));
+    }
+  }
+
+  /** Exact norms are those of a network in evaluation. */
+  private static void requireSamePassesInEvaluation(Model model) {
+    for (Model.NamedLayer layer : model.layers()) {
+      if (layer.layer() instanceof BatchNorm2d || layer.layer() instanceof Dropout) {
+        throw new IllegalArgumentException(
+            "ablate exact-gain needs a network that computes the same in training and evaluation, which %s's layer %s (%s) does not"
+                .formatted(model.name(), layer.name(), layer.layer().describe()));
+      }
     }
   }
 

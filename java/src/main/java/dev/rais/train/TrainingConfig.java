@@ -127,6 +127,10 @@ public record TrainingConfig(
         ablation.equals(Ablation.NONE.id()) || sampler.equals(Samplers.RAIS),
         "ablate goes with the sampler rais",
         sampler);
+    require(
+        !ablation.equals(Ablation.EXACT_GAIN.id()) || padding == 0 && !flip && cutout == 0,
+        "ablate exact-gain goes without varied images, augment none",
+        "padding %d, flip %s, cutout %d".formatted(padding, flip, cutout));
     require(cutout >= 0 && cutout <= 65_535, "cutout must be from 0 to 65535", cutout);
   }
 

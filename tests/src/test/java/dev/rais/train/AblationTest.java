@@ -9,6 +9,9 @@ import dev.rais.backend.Backend;
 import dev.rais.backend.Backends;
 import dev.rais.data.Dataset;
 import dev.rais.data.Datasets;
+import dev.rais.nn.Dense;
+import dev.rais.nn.Model;
+import dev.rais.nn.Shape;
 import dev.rais.sampling.Ablation;
 import dev.rais.sampling.RaisSampler;
 import dev.rais.sampling.UncertaintySet;
@@ -31,14 +34,16 @@ class AblationTest {
     }
   }
 
+  private static TrainingConfig.Builder config(String model, Ablation ablation) {
+    return TrainingConfig.builder("small", model, "rais")
+        .batchSize(16)
+        .epochs(6)
+        .caution(false) // which would draw uniformly where the ablation hurts
+        .ablation(ablation.id());
+  }
+
   private Run run(Backend backend, Ablation ablation) {
-    TrainingConfig config =
-        TrainingConfig.builder("small", "mlp", "rais")
-            .batchSize(16)
-            .epochs(6)
-            .caution(false) // which would draw uniformly where the ablation hurts
-            .ablation(ablation.id())
-            .build();
+    TrainingConfig config = config("mlp", ablation).build();
     List<Metrics> metrics = new ArrayList<>();
     try (Trainer trainer = new Trainer(backend, data, config)) {
       trainer.run(
@@ -90,6 +95,53 @@ class AblationTest {
     }
     assertTrue(whole.metrics().stream().anyMatch(m -> m.learningRate() > 0.05), "scaled otherwise");
     assertNotEquals(whole.last().iteration(), runs.get(Ablation.LOGIT_GAIN).last().iteration());
+    assertNotEquals(whole.last().iteration(), runs.get(Ablation.EXACT_GAIN).last().iteration());
+  }
+
+  /** The last layer is all of this network: norms of all parameters are what it gives anyway. */
+  @Test
+  void exactGainsOfALinearModelAreThoseOfItsLastLayer() {
+    Model linear = Model.builder("linear", new Shape(28, 28, 1)).add("fc", new Dense(10)).build();
+    try (Backend backend = Backends.open("cpu", 1, warning -> {})) {
+      List<Metrics> whole = course(backend, linear, Ablation.NONE);
+      List<Metrics> exact = course(backend, linear, Ablation.EXACT_GAIN);
+      assertEquals(whole.size(), exact.size());
+      for (int k = 0; k < whole.size(); k++) {
+        assertEquals(whole.get(k).gainRatio(), exact.get(k).gainRatio(), 1e-4);
+        assertEquals(whole.get(k).trainLoss(), exact.get(k).trainLoss(), 1e-4);
+      }
+      assertTrue(whole.getLast().gainRatio() > 1.1, "a gain " + whole.getLast().gainRatio());
+    }
+  }
+
+  private List<Metrics> course(Backend backend, Model model, Ablation ablation) {
+    List<Metrics> metrics = new ArrayList<>();
+    TrainingConfig config = config("linear", ablation).build();
+    try (Trainer trainer = new Trainer(backend, data, config, model)) {
+      trainer.run(
+          new TrainingListener() {
+            @Override
+            public void evaluated(Metrics evaluation) {
+              metrics.add(evaluation);
+            }
+          });
+    }
+    return metrics;
+  }
+
+  @Test
+  void exactGainIsRefusedWhereItWouldBeAnotherGradients() {
+    TrainingConfig.Builder varied =
+        TrainingConfig.builder("d", "mlp", "rais").ablation("exact-gain").padding(4);
+    IllegalArgumentException images = assertThrows(IllegalArgumentException.class, varied::build);
+    assertTrue(images.getMessage().contains("without varied images"), images.getMessage());
+    try (Backend backend = Backends.open("cpu", 1, warning -> {})) {
+      TrainingConfig normed = config("resnet8", Ablation.EXACT_GAIN).build();
+      IllegalArgumentException norm =
+          assertThrows(
+              IllegalArgumentException.class, () -> new Trainer(backend, data, normed).close());
+      assertTrue(norm.getMessage().contains("resnet8's layer"), norm.getMessage());
+    }
   }
 
   @Test

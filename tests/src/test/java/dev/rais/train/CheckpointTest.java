@@ -123,7 +123,7 @@ class CheckpointTest {
 
   @Test
   void ablationsResumeToo() {
-    for (String ablation : List.of("no-last", "k-half", "fixed-rate", "logit-gain")) {
+    for (String ablation : List.of("no-last", "k-half", "fixed-rate", "logit-gain", "exact-gain")) {
       TrainingConfig config = config("rais").ablation(ablation).epochs(5).build();
       interrupted(config, 31, 66).assertSame(whole(config), ablation);
     }
