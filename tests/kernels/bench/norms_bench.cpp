@@ -202,7 +202,7 @@ void norms(Bench& bench) {
                     [&] { return prepareLinear(bench, s, outputs, bfloat16); });
     }
     for (Convolution s : bench.shapes<Convolution>(
-             {{512, 32, 16, 16}, {512, 8, 64, 64}, {512, 4, 512, 512}}, {{3, 5, 4, 6}})) {
+             {{512, 32, 16, 16}, {512, 8, 64, 64}, {512, 4, 512, 512}}, {{3, 5, 4, 6}, {2, 7, 8, 130}})) {
       double bytes = double{1} * s.batch * s.side * s.side * (s.channels + s.outputs) * width;
       bench.measure(
           {"convolution_gradient_norms",
