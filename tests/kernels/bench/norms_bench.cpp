@@ -189,7 +189,8 @@ void norms(Bench& bench) {
   for (bool bfloat16 : {false, true}) {
     double width = bfloat16 ? 2 : 4;
     const char* type = bfloat16 ? "bf16" : "fp32";
-    for (Matrix s : bench.shapes<Matrix>({{65'536, 512}, {8192, 4096}, {512, 512}}, {{9, 40}})) {
+    for (Matrix s : bench.shapes<Matrix>({{65'536, 512}, {8192, 4096}, {512, 512}},
+                                         {{9, 40}, {3, 1500}})) {
       double bytes = s.rows * (s.columns * width + 4);
       bench.measure({"row_squared_norms", text("%dx%d %s", s.rows, s.columns, type), bytes, bytes},
                     [&] { return prepareRows(bench, s, bfloat16); });
