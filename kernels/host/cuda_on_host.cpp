@@ -280,9 +280,10 @@ class Worker {
            kMaxStaticShared, kMaxSharedVariables, name);
     }
     if (staticBytes_ + launch_->sharedBytes > launch_->mostShared) {
-      fail("%zu bytes of static shared memory, with %s, and %zu of dynamic are more than the %zu "
-           "that there are",
-           staticBytes_, name, launch_->sharedBytes, launch_->mostShared);
+      fail(
+          "%zu bytes of static shared memory, with %s, and %zu of dynamic are more than the %zu "
+          "that there are",
+          staticBytes_, name, launch_->sharedBytes, launch_->mostShared);
     }
     return allocateShared(site, name, bytes, alignment);
   }

@@ -190,8 +190,8 @@ void theLargestTreeIsKeptUpToDate() {
   CHECK_OK(rais_sum_tree_draw(nullptr, n, leaves.data(), sums.data(), n, golden::kSeed,
                               golden::kWeightedDraw, counter.data(), 100, drawn.data(), nullptr));
   for (size_t j = 0; j < drawn.count(); j++) {
-    double x = 15 * rais::philoxUniform(golden::kSeed, golden::kWeightedDraw, 3,
-                                        static_cast<int32_t>(j));
+    double x =
+        15 * rais::philoxUniform(golden::kSeed, golden::kWeightedDraw, 3, static_cast<int32_t>(j));
     CHECK_EQUAL(drawn[j], touched[x < 1 ? 0 : x < 3 ? 1 : x < 7 ? 2 : 3]);
   }
 }
