@@ -108,8 +108,8 @@ struct Example {
   }
 };
 
-// The operands of one step over the depth.
-struct Slices {
+// The operands of one step over the depth. Aligned, as they are read in vectors of four.
+struct alignas(kVectorBytes) Slices {
   float a[kDepth][kStride];
   float b[kDepth][kStride];
 };

@@ -25,10 +25,14 @@ __device__ __forceinline__ void sumOverGrid(double value, GridSum* workspace, do
     workspace->partial[blockIdx.x] = value;
     __threadfence();  // the partial sum is to be seen before the count that announces it
     last = atomicAdd(&workspace->finished, 1u) == gridDim.x - 1;
+    if (last) {
+      // The other blocks' partial sums are read after their count: by this thread, and behind the
+      // barrier by all.
+      __threadfence();
+    }
   }
   __syncthreads();  // all threads know whether theirs is the last block
   if (last) {
-    __threadfence();  // the other blocks' partial sums are read after their count
     double sum = 0;
     for (int i = threadIdx.x; i < static_cast<int>(gridDim.x); i += kThreads) {
       sum += __ldcg(&workspace->partial[i]);

@@ -35,8 +35,9 @@ constexpr unsigned kAllLanes = 0xFFFFFFFFu;
 
 #include "host/cuda_on_host.h"
 
-#define RAIS_LAUNCH(kernel, grid, block, sharedBytes, stream, ...)                   \
-  cuda_on_host::prepare(#kernel, __func__, (grid), (block), (sharedBytes), (stream), \
+#define RAIS_LAUNCH(kernel, grid, block, sharedBytes, stream, ...)                         \
+  cuda_on_host::prepare(#kernel, reinterpret_cast<const void*>(+kernel), __func__, (grid), \
+                        (block), (sharedBytes), (stream),                                  \
                         [=](auto... arguments) { kernel(arguments...); })(__VA_ARGS__)
 
 #define RAIS_SHARED(type, name)                                                          \

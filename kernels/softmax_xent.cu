@@ -463,8 +463,8 @@ int64_t sharedBytes() {
 template <class T>
 void launchBlocks(rais_stream stream, const LossOperands& o, const T* logits, T* gradients) {
   int aligned = placeInPack(logits);
-  int64_t packs =
-      min(int64_t{o.classes} / kPerVector<T> + 2, sharedBytes() / int64_t{kVectorBytes});
+  int64_t most = sharedBytes();
+  int64_t packs = min(int64_t{o.classes} / kPerVector<T> + 2, most / int64_t{kVectorBytes});
   int64_t bytes = packs * int64_t{kVectorBytes};
   // Several blocks on a multiprocessor, where their rows leave room: one computes while another
   // one's loads are under way.
@@ -472,8 +472,9 @@ void launchBlocks(rais_stream stream, const LossOperands& o, const T* logits, T*
   auto kernel = gradients == nullptr || placeInPack(gradients) == aligned ? longRows<T, true>
                                                                           : longRows<T, false>;
   if (bytes > 48 * 1024) {
+    // Always the same: another thread may be about to launch it with more than this call needs.
     cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                         static_cast<int>(bytes));
+                         static_cast<int>(most));
   }
   RAIS_LAUNCH(kernel, static_cast<unsigned>(o.rows), threads, static_cast<size_t>(bytes), stream, o,
               aligned, static_cast<int>(packs), logits, gradients);

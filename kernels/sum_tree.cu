@@ -101,9 +101,10 @@ __global__ void __launch_bounds__(kTopThreads)
   for (int j = threadIdx.x; j < count; j += kTopThreads) {
     if (indices[j] >= 0 && indices[j] < shape.size) {
       // Another slot's thread may be replacing the tag by its value right now; a value is no tag,
-      // so this slot sees that it has not won either way.
+      // so this slot sees that it has not won either way. Atomic, too: to a plain store another
+      // thread's operation is a read and a write, between which it could be lost.
       if (atomicMax(&tags[indices[j]], 0u) == (kSlotTag | static_cast<unsigned>(j))) {
-        leaves[indices[j]] = isLeafValue(values[j]) ? values[j] : 0;
+        atomicExch(&tags[indices[j]], __float_as_uint(isLeafValue(values[j]) ? values[j] : 0));
       }
     }
   }
@@ -111,7 +112,8 @@ __global__ void __launch_bounds__(kTopThreads)
     __syncthreads();  // the level below, or the leaves, are complete
     for (int j = threadIdx.x; j < count; j += kTopThreads) {
       if (indices[j] >= 0 && indices[j] < shape.size) {
-        writeSum(shape, leaves, sums, level, indices[j] >> (kLogFanOut * (level + 1)));
+        // 64 bits: the eighth level's shift is by 32.
+        writeSum(shape, leaves, sums, level, int64_t{indices[j]} >> (kLogFanOut * (level + 1)));
       }
     }
   }

@@ -8,6 +8,7 @@
 #include <cstdarg>
 #include <cstdio>
 #include <cstdlib>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -30,7 +31,8 @@ namespace {
 constexpr unsigned kLanes = 32;
 constexpr unsigned kMaxThreads = 1024;
 constexpr size_t kStackBytes = 64 * 1024;
-constexpr size_t kMaxStaticShared = 48 * 1024;
+constexpr size_t kMaxUnasked = 48 * 1024;  // shared memory without cudaFuncSetAttribute
+constexpr size_t kMaxStaticShared = kMaxUnasked;
 constexpr size_t kMaxDynamicShared = 227 * 1024;
 constexpr size_t kGuardBytes = 64;
 constexpr size_t kMaxSharedVariables = 32;
@@ -136,6 +138,7 @@ struct Launch {
   dim3 grid;
   dim3 block;
   size_t sharedBytes;
+  size_t mostShared;  // static and dynamic together
   const std::function<void()>* thread;
   unsigned threads;
   uint64_t blocks;
@@ -275,6 +278,12 @@ class Worker {
     if (staticBytes_ > kMaxStaticShared || variables_ == kMaxSharedVariables) {
       fail("static shared memory of more than %zu bytes or %zu variables, with %s",
            kMaxStaticShared, kMaxSharedVariables, name);
+    }
+    if (staticBytes_ + launch_->sharedBytes > launch_->mostShared) {
+      fail(
+          "%zu bytes of static shared memory, with %s, and %zu of dynamic are more than the %zu "
+          "that there are",
+          staticBytes_, name, launch_->sharedBytes, launch_->mostShared);
     }
     return allocateShared(site, name, bytes, alignment);
   }
@@ -540,12 +549,12 @@ class Worker {
     }
   }
 
-  // Each variable lies between two guards of its own.
+  // Each variable lies between two guards of its own, and is aligned to no more than it asks for.
   void* allocateShared(const void* site, const char* name, size_t bytes, size_t alignment) {
     char* free = arena_.get() + arenaUsed_;
-    size_t align = std::max(alignment, size_t{16});
     uintptr_t earliest = reinterpret_cast<uintptr_t>(free) + kGuardBytes;
-    char* address = free + kGuardBytes + (align - earliest % align) % align;
+    size_t period = 2 * alignment;
+    char* address = free + kGuardBytes + (period + alignment - earliest % period) % period;
     std::memset(free, kGuard, static_cast<size_t>(address - free));
     std::memset(address, kPoison, bytes);
     std::memset(address + bytes, kGuard, kGuardBytes);
@@ -646,6 +655,23 @@ std::atomic<int>& threads() {
   return count;
 }
 
+// What cudaFuncSetAttribute has allowed, by kernel.
+struct Allowances {
+  std::mutex mutex;
+  std::map<const void*, size_t> dynamicShared;
+};
+
+Allowances& allowances() {
+  static Allowances* instance = new Allowances;
+  return *instance;
+}
+
+size_t mostDynamicShared(const void* entry) {
+  std::lock_guard<std::mutex> lock(allowances().mutex);
+  auto found = allowances().dynamicShared.find(entry);
+  return found == allowances().dynamicShared.end() ? kMaxUnasked : found->second;
+}
+
 thread_local cudaError_t lastError = cudaSuccess;
 thread_local std::string lastText;
 
@@ -707,18 +733,29 @@ void setSchedule(uint64_t seed) { schedule() = seed; }
 
 void setThreads(int count) { threads() = std::max(1, count); }
 
-void launch(const char* kernel, const char* launcher, dim3 grid, dim3 block, size_t sharedBytes,
-            const std::function<void()>& thread) {
+bool allowDynamicShared(const void* entry, int bytes) {
+  if (bytes < 0 || static_cast<size_t>(bytes) > kMaxDynamicShared) {
+    setLastError(cudaErrorInvalidValue, "a block cannot have so much dynamic shared memory");
+    return false;
+  }
+  std::lock_guard<std::mutex> lock(allowances().mutex);
+  allowances().dynamicShared[entry] = std::max(kMaxUnasked, static_cast<size_t>(bytes));
+  return true;
+}
+
+void launch(const char* kernel, const void* entry, const char* launcher, dim3 grid, dim3 block,
+            size_t sharedBytes, const std::function<void()>& thread) {
   uint64_t blockThreads = static_cast<uint64_t>(block.x) * block.y * block.z;
+  size_t mostDynamic = mostDynamicShared(entry);
   if (grid.x == 0 || grid.y == 0 || grid.z == 0 || grid.x > 0x7FFFFFFF || grid.y > 65535 ||
       grid.z > 65535 || blockThreads == 0 || blockThreads > kMaxThreads || block.z > 64 ||
-      sharedBytes > kMaxDynamicShared || self != nullptr) {
+      sharedBytes > mostDynamic || self != nullptr) {
     char text[kErrorBytes];
     snprintf(text, sizeof text,
              "kernel %s of %s cannot be launched with grid (%u, %u, %u), block (%u, %u, %u) and "
-             "%zu bytes "
-             "of dynamic shared memory",
-             kernel, launcher, grid.x, grid.y, grid.z, block.x, block.y, block.z, sharedBytes);
+             "%zu bytes of dynamic shared memory, of which it may have %zu",
+             kernel, launcher, grid.x, grid.y, grid.z, block.x, block.y, block.z, sharedBytes,
+             mostDynamic);
     setLastError(cudaErrorInvalidConfiguration, text);
     return;
   }
@@ -728,6 +765,7 @@ void launch(const char* kernel, const char* launcher, dim3 grid, dim3 block, siz
   launch.grid = grid;
   launch.block = block;
   launch.sharedBytes = sharedBytes;
+  launch.mostShared = mostDynamic > kMaxUnasked ? kMaxDynamicShared : kMaxUnasked;
   launch.thread = &thread;
   launch.threads = static_cast<unsigned>(blockThreads);
   launch.blocks = static_cast<uint64_t>(grid.x) * grid.y * grid.z;

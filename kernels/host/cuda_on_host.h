@@ -112,18 +112,22 @@ void* dynamicShared();
 [[noreturn]] void fail(const char* format, ...) __attribute__((format(printf, 1, 2)));
 
 // Runs a kernel for every thread of every block and waits for it. Errors are for cudaGetLastError.
-void launch(const char* kernel, const char* launcher, dim3 grid, dim3 block, size_t sharedBytes,
-            const std::function<void()>& thread);
+// The entry is the kernel's function, whose attributes hold.
+void launch(const char* kernel, const void* entry, const char* launcher, dim3 grid, dim3 block,
+            size_t sharedBytes, const std::function<void()>& thread);
 
 // prepare(...)(arguments) is kernel<<<...>>>(arguments): these are evaluated once, here. The stream
 // means nothing.
 template <class Kernel>
-auto prepare(const char* name, const char* launcher, dim3 grid, dim3 block, size_t sharedBytes,
-             void* /*stream*/, Kernel kernel) {
+auto prepare(const char* name, const void* entry, const char* launcher, dim3 grid, dim3 block,
+             size_t sharedBytes, void* /*stream*/, Kernel kernel) {
   return [=](auto... arguments) {
-    launch(name, launcher, grid, block, sharedBytes, [=] { kernel(arguments...); });
+    launch(name, entry, launcher, grid, block, sharedBytes, [=] { kernel(arguments...); });
   };
 }
+
+// cudaFuncSetAttribute's of the dynamic shared memory that a kernel may be launched with.
+bool allowDynamicShared(const void* entry, int bytes);
 
 // The order in which blocks and threads run: 0 for by number, anything else for one of many orders
 // as if by chance. A kernel whose result changes with it has a race. The environment variable
@@ -422,6 +426,7 @@ inline float __bfloat162float(__nv_bfloat16 x) {
 
 enum cudaError_t {
   cudaSuccess = 0,
+  cudaErrorInvalidValue = 1,
   cudaErrorInvalidConfiguration = 9,
   cudaErrorIllegalAddress = 700,
   cudaErrorMisalignedAddress = 716,
@@ -445,10 +450,11 @@ inline cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr, int) {
   return cudaSuccess;
 }
 
-// A kernel may use as much as there is without asking.
 template <class Kernel>
-cudaError_t cudaFuncSetAttribute(Kernel*, cudaFuncAttribute, int) {
-  return cudaSuccess;
+cudaError_t cudaFuncSetAttribute(Kernel* kernel, cudaFuncAttribute, int bytes) {
+  return cuda_on_host::allowDynamicShared(reinterpret_cast<const void*>(kernel), bytes)
+             ? cudaSuccess
+             : cudaErrorInvalidValue;
 }
 
 // The text of the error that cudaGetLastError returned last on this CPU thread.

@@ -317,6 +317,43 @@ __global__ void tooMuchShared() {
   large[0] = 1;
 }
 
+__global__ void useDynamic(int* out) {
+  RAIS_DYNAMIC_SHARED(int, values);
+  values[0] = 7;
+  *out = values[0];
+}
+
+__global__ void useBoth(int* out) {
+  RAIS_DYNAMIC_SHARED(int, values);
+  RAIS_SHARED(int[1024], others);
+  values[0] = others[0] = 7;
+  *out = values[0];
+}
+
+void moreSharedMemoryMustBeAskedFor() {
+  where = "shared memory";
+  Buffer<int> out(1, "out");
+  auto launch = [&](auto kernel, size_t bytes) {
+    RAIS_LAUNCH(kernel, 1, 1, bytes, nullptr, out.data());
+    return errorText();
+  };
+  CHECK_CONTAINS(launch(useDynamic, 48 * 1024), "no error");
+  CHECK_CONTAINS(launch(useDynamic, 48 * 1024 + 1), "of which it may have 49152");
+  CHECK_CONTAINS(launch(useBoth, 48 * 1024), "4096 bytes of static shared memory, with others");
+  auto attribute = cudaFuncAttributeMaxDynamicSharedMemorySize;
+  CHECK(cudaFuncSetAttribute(useDynamic, attribute, 227 * 1024 + 1) != cudaSuccess);
+  CHECK_CONTAINS(errorText(), "so much dynamic shared memory");
+  for (auto kernel : {useDynamic, useBoth}) {
+    CHECK(cudaFuncSetAttribute(kernel, attribute, 227 * 1024) == cudaSuccess);
+  }
+  CHECK_CONTAINS(launch(useDynamic, 227 * 1024), "no error");
+  CHECK_CONTAINS(launch(useBoth, 223 * 1024), "no error");
+  CHECK_CONTAINS(launch(useBoth, 224 * 1024), "more than the 232448 that there are");
+  for (auto kernel : {useDynamic, useBoth}) {
+    CHECK(cudaFuncSetAttribute(kernel, attribute, 48 * 1024) == cudaSuccess);
+  }
+}
+
 void leavingSharedMemoryIsAnError() {
   where = "shared bounds";
   RAIS_LAUNCH(writePast, 1, 1, 0, nullptr, 7);
@@ -380,6 +417,40 @@ __global__ void copyEightBytes(float* to, const float* from) {
   *reinterpret_cast<uint64_t*>(to) = *reinterpret_cast<const uint64_t*>(from);
 }
 
+struct alignas(16) FourFloats {
+  float x[4];
+};
+
+__global__ void copyThroughShared(float* to, const float* from, bool aligned) {
+  RAIS_SHARED(float[4], plain);
+  RAIS_SHARED(FourFloats, fours);
+  copyFour(aligned ? fours.x : plain, from);
+  copyFour(to, aligned ? fours.x : plain);
+}
+
+__global__ void addressOfShared(uintptr_t* out) {
+  RAIS_SHARED(char, one);
+  RAIS_SHARED(float, four);
+  RAIS_SHARED(double, eight);
+  RAIS_SHARED(FourFloats, sixteen);
+  out[0] = reinterpret_cast<uintptr_t>(&one);
+  out[1] = reinterpret_cast<uintptr_t>(&four);
+  out[2] = reinterpret_cast<uintptr_t>(&eight);
+  out[3] = reinterpret_cast<uintptr_t>(&sixteen);
+}
+
+// On a device it depends on the other variables whether there is more.
+void sharedVariablesHaveTheirAlignmentAndNoMore() {
+  where = "alignment of shared memory";
+  Buffer<uintptr_t> out(4, "out");
+  RAIS_LAUNCH(addressOfShared, 1, 1, 0, nullptr, out.data());
+  CHECK(cudaGetLastError() == cudaSuccess);
+  for (size_t i = 0; i < 4; i++) {
+    size_t alignment = i == 0 ? 1 : size_t{2} << i;
+    CHECK_EQUAL(out[i] % (2 * alignment), alignment);
+  }
+}
+
 void misalignedAccessesAreErrors() {
   where = "alignment";
   Buffer<float> to(8, "to");
@@ -400,7 +471,11 @@ void misalignedAccessesAreErrors() {
   CHECK_CONTAINS(errorText(), "which must be aligned to 16 bytes, at ");
   RAIS_LAUNCH(copyFour, 1, 1, 0, nullptr, to.data() + 1, from.data());
   CHECK_CONTAINS(errorText(), "which must be aligned to 16 bytes, at ");
+  RAIS_LAUNCH(copyThroughShared, 1, 1, 0, nullptr, to.data(), from.data(), false);
+  CHECK_CONTAINS(errorText(), "which must be aligned to 16 bytes, at ");
 #endif
+  RAIS_LAUNCH(copyThroughShared, 1, 1, 0, nullptr, to.data(), from.data(), true);
+  CHECK(cudaGetLastError() == cudaSuccess);
 }
 
 void badLaunchesAreErrors() {
@@ -449,10 +524,12 @@ int main() {
     atomicsHoldAcrossBlocks();
     divergenceIsAnError();
     sharedMemoryStartsPoisoned();
+    moreSharedMemoryMustBeAskedFor();
     leavingSharedMemoryIsAnError();
     leavingABufferIsAnError();
   });
   bfloat16RoundsToNearestEven();
+  sharedVariablesHaveTheirAlignmentAndNoMore();
   misalignedAccessesAreErrors();
   badLaunchesAreErrors();
   otherSchedulesShowRaces();

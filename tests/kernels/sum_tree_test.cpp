@@ -1,6 +1,8 @@
 // The sum tree and rounds: the bits of the Java classes, and what bad values do.
 #include "sum_tree.cuh"
 
+#include <sys/mman.h>
+
 #include "golden.h"
 #include "philox.cuh"
 #include "testing.h"
@@ -129,6 +131,71 @@ void largeTreesAreSums() {
   CHECK_CLOSE(tree.total(), static_cast<double>(total), 1e-14, 0);
 }
 
+// Zeros that take up no memory before they are written.
+template <class T>
+class Zeros {
+ public:
+  explicit Zeros(int64_t count) : bytes_(static_cast<size_t>(count) * sizeof(T)) {
+    void* memory = mmap(nullptr, bytes_, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    data_ = memory == MAP_FAILED ? nullptr : static_cast<T*>(memory);
+    CHECK(data_ != nullptr);
+  }
+  ~Zeros() {
+    if (data_ != nullptr) {
+      munmap(data_, bytes_);
+    }
+  }
+  Zeros(const Zeros&) = delete;
+  Zeros& operator=(const Zeros&) = delete;
+
+  T* data() const { return data_; }
+
+ private:
+  size_t bytes_;
+  T* data_;
+};
+
+// Eight levels, and offsets of more than 32 bits. All but a few leaves are 0.
+void theLargestTreeIsKeptUpToDate() {
+  constexpr int64_t n = RAIS_MAX_TREE_SIZE;
+  where = "largest tree";
+  Zeros<float> leaves(rais_sum_tree_leaves(n));
+  Zeros<double> sums(rais_sum_tree_sums(n));
+  if (leaves.data() == nullptr || sums.data() == nullptr) {
+    return;
+  }
+  std::vector<int32_t> touched = {3, 5, 1'000'000'007, RAIS_MAX_TREE_SIZE - 1};
+  std::vector<float> given = {1, 2, 4, 8};
+  Buffer<int32_t> indices(touched, "indices");
+  Buffer<float> values(given, "values");
+  auto count = static_cast<int32_t>(touched.size());
+  CHECK_OK(rais_sum_tree_update(nullptr, n, leaves.data(), sums.data(), count, indices.data(),
+                                values.data(), nullptr));
+  rais::TreeShape shape = rais::treeShape(n);
+  CHECK_EQUAL(shape.levels, rais::kMaxTreeLevels);
+  for (int level = 0; level < shape.levels; level++) {
+    for (int32_t index : touched) {
+      int64_t node = index / (int64_t{1} << (4 * level + 4));
+      double expected = 0;
+      for (size_t j = 0; j < touched.size(); j++) {
+        expected += touched[j] / (int64_t{1} << (4 * level + 4)) == node ? given[j] : 0;
+      }
+      CHECK_CLOSE(sums.data()[shape.offset[level] + node], expected, 0, 0);
+    }
+  }
+  Buffer<int64_t> counter(1, "counter");
+  counter[0] = 3;
+  Buffer<int32_t> drawn(100, "drawn");
+  CHECK_OK(rais_sum_tree_draw(nullptr, n, leaves.data(), sums.data(), n, golden::kSeed,
+                              golden::kWeightedDraw, counter.data(), 100, drawn.data(), nullptr));
+  for (size_t j = 0; j < drawn.count(); j++) {
+    double x =
+        15 * rais::philoxUniform(golden::kSeed, golden::kWeightedDraw, 3, static_cast<int32_t>(j));
+    CHECK_EQUAL(drawn[j], touched[x < 1 ? 0 : x < 3 ? 1 : x < 7 ? 2 : 3]);
+  }
+}
+
 void badLeavesAreCountedAndNeverDrawn() {
   where = "bad leaves";
   Tree tree(100);
@@ -199,6 +266,7 @@ int main() {
     treesOfZerosDrawNothing();
   });
   largeTreesAreSums();
+  theLargestTreeIsKeptUpToDate();
   badArgumentsAreNamed();
   return finish();
 }

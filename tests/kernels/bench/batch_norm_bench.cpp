@@ -282,8 +282,9 @@ Work prepareBackward(Bench& bench, Shape s, Kind kind) {
 
 void batchNorm(Bench& bench) {
   const char* const fusions[] = {"", ", relu", ", add + relu"};
-  for (Shape s : bench.shapes<Shape>(
-           {{512, 1024, 64}, {512, 256, 128}, {512, 64, 256}, {512, 16, 512}}, {{5, 7, 24}})) {
+  for (Shape s :
+       bench.shapes<Shape>({{512, 1024, 64}, {512, 256, 128}, {512, 64, 256}, {512, 16, 512}},
+                           {{5, 7, 24}, {3, 5, 7}})) {
     for (bool bfloat16 : {false, true}) {
       double bytes = double{1} * s.batch * s.positions * s.channels * (bfloat16 ? 2 : 4);
       for (int fusion : {RAIS_FUSION_NONE, RAIS_FUSION_RELU, RAIS_FUSION_ADD_RELU}) {

@@ -135,7 +135,16 @@ struct Graph::State {
 Graph::Graph(const Work& work) : state_(new State) {
   cudaGraph_t recorded = nullptr;
   REQUIRE(cudaStreamBeginCapture(stream(), cudaStreamCaptureModeThreadLocal));
-  work(stream());
+  try {
+    work(stream());
+  } catch (...) {
+    // All that follows uses the stream: it must not stay in capture mode.
+    if (cudaStreamEndCapture(stream(), &recorded) == cudaSuccess) {
+      cudaGraphDestroy(recorded);
+    }
+    cudaGetLastError();
+    throw;
+  }
   REQUIRE(cudaStreamEndCapture(stream(), &recorded));
   REQUIRE(cudaGraphInstantiate(&state_->graph, recorded, 0));
   REQUIRE(cudaGraphDestroy(recorded));

@@ -189,7 +189,8 @@ void norms(Bench& bench) {
   for (bool bfloat16 : {false, true}) {
     double width = bfloat16 ? 2 : 4;
     const char* type = bfloat16 ? "bf16" : "fp32";
-    for (Matrix s : bench.shapes<Matrix>({{65'536, 512}, {8192, 4096}, {512, 512}}, {{9, 40}})) {
+    for (Matrix s :
+         bench.shapes<Matrix>({{65'536, 512}, {8192, 4096}, {512, 512}}, {{9, 40}, {3, 1500}})) {
       double bytes = s.rows * (s.columns * width + 4);
       bench.measure({"row_squared_norms", text("%dx%d %s", s.rows, s.columns, type), bytes, bytes},
                     [&] { return prepareRows(bench, s, bfloat16); });
@@ -201,8 +202,9 @@ void norms(Bench& bench) {
                      text("%dx%d, %d outputs, %s", s.rows, s.columns, outputs, type), bytes, bytes},
                     [&] { return prepareLinear(bench, s, outputs, bfloat16); });
     }
-    for (Convolution s : bench.shapes<Convolution>(
-             {{512, 32, 16, 16}, {512, 8, 64, 64}, {512, 4, 512, 512}}, {{3, 5, 4, 6}})) {
+    for (Convolution s :
+         bench.shapes<Convolution>({{512, 32, 16, 16}, {512, 8, 64, 64}, {512, 4, 512, 512}},
+                                   {{3, 5, 4, 6}, {2, 7, 8, 130}})) {
       double bytes = double{1} * s.batch * s.side * s.side * (s.channels + s.outputs) * width;
       bench.measure(
           {"convolution_gradient_norms",

@@ -185,7 +185,7 @@ Work prepareRound(Bench& bench, int64_t n, int slots) {
 }  // namespace
 
 void sumTree(Bench& bench) {
-  for (int64_t n : bench.shapes<int64_t>({10'000'000, 1'000'000}, {5'003})) {
+  for (int64_t n : bench.shapes<int64_t>({10'000'000, 1'000'000}, {5'003, 70'001})) {
     int m = bench.shapes<int>({1024}, {64})[0];
     int slots = static_cast<int>(std::min<int64_t>(n, 1 << 20));
     auto size = static_cast<double>(n);
