@@ -13,7 +13,7 @@ if(RAIS_HOST)
     add_executable(bench_reference_test
       ${tests}/bench_reference_test.cpp ${tests}/bench/bench.cpp ${tests}/bench/device_host.cpp)
     target_include_directories(bench_reference_test PRIVATE ${kernels})
-    target_compile_options(bench_reference_test PRIVATE -Wall -Wextra -Werror)
+    target_compile_options(bench_reference_test PRIVATE ${warnings})
     target_link_libraries(bench_reference_test PRIVATE rais_host_objects Threads::Threads)
     add_test(NAME bench_reference COMMAND bench_reference_test)
   endif()
@@ -25,7 +25,7 @@ else()
 endif()
 target_include_directories(${bench} PRIVATE ${kernels})
 target_link_libraries(${bench} PRIVATE Threads::Threads)
-target_compile_options(${bench} PRIVATE -Wall -Wextra -Werror -ffp-contract=off)
+target_compile_options(${bench} PRIVATE ${warnings} -ffp-contract=off)
 target_link_options(${bench} PRIVATE -static-libstdc++ -static-libgcc)
 set_target_properties(${bench} PROPERTIES
   RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/.."

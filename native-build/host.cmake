@@ -1,8 +1,6 @@
 # The kernels on the CPU: the same sources as C++, with kernels/host in CUDA's place.
 find_package(Threads REQUIRED)
 
-set(warnings -Wall -Wextra -Werror)
-
 # As on a device, nothing is contracted that is exact there, a misaligned access ends the kernel (see
 # cuda_on_host.cpp), and memory may be read in units of another type than it was written in.
 set(device_like
