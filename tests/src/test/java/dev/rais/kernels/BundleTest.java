@@ -91,6 +91,27 @@ class BundleTest {
     assertTrue(kernels.get("softmaxXent").get(0).get("micros").isNumber(), kernels.toString());
   }
 
+  /** However long a first step takes, a repeat is of many steps: it begins and ends with a wait. */
+  @Test
+  void whatIsCompiledFirstIsNotTakenForATimeOfAStep() throws Exception {
+    Requirements.need("torch", hasTorch(), "python3 has no torch");
+    String program =
+        """
+        import argparse, sys, time
+        sys.path.insert(0, sys.argv[1])
+        from pytorch_side_by_side import measure
+        taken = []
+        def step():
+            taken.append(0)
+            time.sleep(2 if len(taken) == 1 else 0.001)
+        measure(step, argparse.Namespace(device="cpu", warmup=0.1, seconds=1, repeats=4, batch=1))
+        print(len(taken))
+        """;
+    String folder = NativeBuild.ROOT.resolve("native-build/bundle-files").toString();
+    String steps = NativeBuild.run("python3", "-B", "-c", program, folder).strip();
+    assertTrue(Integer.parseInt(steps) > 200, steps + " steps, though a second was to be timed");
+  }
+
   private static boolean hasTorch() throws Exception {
     return new ProcessBuilder("sh", "-c", "python3 -c 'import torch' 2>/dev/null").start().waitFor()
         == 0;
