@@ -485,7 +485,7 @@ final class Steps {
     }
     try {
       Map<String, Object> values = values(ended.json());
-      values.put("ended", "after %d s, before all was measured".formatted(limit.toSeconds()));
+      values.put(Step.ENDED, "after %d s, before all was measured".formatted(limit.toSeconds()));
       return Result.passed(values);
     } catch (Bad e) {
       throw new Late(limit);
