@@ -1,6 +1,7 @@
 package dev.rais.kernels;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -9,8 +10,10 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.rais.Requirements;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.util.List;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 /** What of {@code native-build/build bundle} takes no minutes; it is made on request only. */
 class BundleTest {
@@ -52,6 +55,31 @@ class BundleTest {
       NativeBuild.run(
           "/usr/bin/python3", "-c", "import ast; ast.parse(open('" + script + "').read())");
     }
+  }
+
+  /** Wherever Python has them from: an environment may take packages from another one. */
+  @Test
+  void librariesAreLookedForWherePythonHasItsPackages(@TempDir Path home) throws Exception {
+    boolean python = Files.exists(Path.of("/usr/bin/python3"));
+    Requirements.need("python3", python, "there is no /usr/bin/python3");
+    Path script = NativeBuild.ROOT.resolve("native-build/bundle-files/gpu-check");
+    Files.copy(script, home.resolve("gpu-check"), StandardCopyOption.COPY_ATTRIBUTES);
+    Path java = Files.createDirectories(home.resolve("java/bin")).resolve("java");
+    Files.writeString(java, "#!/bin/sh\necho \"$RAIS_CUDA_PATH\"\n");
+    assertTrue(java.toFile().setExecutable(true));
+    Path site = home.resolve("elsewhere/packages");
+    Files.createDirectories(site.resolve("nvidia/cudnn/lib"));
+    Path without = Files.createDirectories(home.resolve("without"));
+    String found =
+        NativeBuild.run(
+            "env",
+            "PATH=/usr/bin:/bin",
+            "PYTHONPATH=" + without + ":" + site,
+            "RAIS_CUDA_PATH=/mine",
+            home.resolve("gpu-check").toString());
+    List<String> folders = List.of(found.strip().split(":"));
+    assertEquals(List.of("/mine", site.toString()), folders.subList(0, 2), found);
+    assertFalse(folders.contains(without.toString()), found);
   }
 
   /** What the scripts print is what gpu-check looks for, tried on the CPU where PyTorch is. */
