@@ -63,7 +63,7 @@ final class Steps {
 
   List<Step> all() {
     steps.clear();
-    cpu("doctor", 60, 20, this::doctor);
+    cpu("doctor", 120, 20, this::doctor);
     cpu("kernels-build", 400, 150, this::buildKernels);
     suite("kernel-suite", 300, 45, "panama", "dev.rais.kernels.CudaKernelSuiteTest");
     String conformance = "dev.rais.backend.cuda.CudaConformanceTest";
