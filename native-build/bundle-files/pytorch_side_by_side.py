@@ -80,6 +80,7 @@ class ResNet18(nn.Module):
 
 
 MODELS = {"lenet5": LeNet5, "resnet18": ResNet18}
+FIRST_STEPS = 5  # torch.compile's graphs are run, recorded and replayed, one after the other
 
 
 class Training:
@@ -153,6 +154,11 @@ def graphed(training):
 def measure(step, options):
     """Images per second: the median over repeats, and how far they spread."""
     synchronize = torch.cuda.synchronize if options.device.startswith("cuda") else lambda: None
+    # The first steps compile and choose algorithms, for minutes perhaps: by their time one step would
+    # seem enough for a repeat.
+    for _ in range(FIRST_STEPS):
+        step()
+    synchronize()
     begun = time.perf_counter()
     steps = 0
     while steps < 3 or time.perf_counter() - begun < options.warmup:

@@ -21,14 +21,7 @@ record Machine(String noGpu, String device, String path) {
 
   /** This machine. */
   static Machine here() {
-    return asked(Machine::driver, PATIENCE, System.getenv().getOrDefault("PATH", ""));
-  }
-
-  private static Backends.Part driver() {
-    return CudaBackends.parts().stream()
-        .filter(part -> part.name().equals("driver"))
-        .findFirst()
-        .orElseThrow();
+    return asked(CudaBackends::driverPart, PATIENCE, System.getenv().getOrDefault("PATH", ""));
   }
 
   /** A machine whose driver says what it is; one that hangs must not let the whole check hang. */

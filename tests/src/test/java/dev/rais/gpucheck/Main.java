@@ -31,6 +31,9 @@ final class Main implements Callable<Integer> {
 
   private final Machine machine;
 
+  /** System.nanoTime() from which on {@code --within} counts. */
+  private final long begun;
+
   @Spec private CommandSpec spec;
 
   @Option(names = "--home", hidden = true, required = true)
@@ -73,17 +76,18 @@ final class Main implements Callable<Integer> {
       description = "End after that time, whatever is left to do (default with --quick: 285).")
   private Integer within;
 
-  Main(Machine machine) {
+  Main(Machine machine, long begun) {
     this.machine = machine;
+    this.begun = begun;
   }
 
   public static void main(String[] args) {
-    System.exit(new CommandLine(new Main(Machine.here())).execute(args));
+    long begun = System.nanoTime(); // a driver takes seconds to start, or a minute to be given up
+    System.exit(new CommandLine(new Main(Machine.here(), begun)).execute(args));
   }
 
   @Override
   public Integer call() throws IOException {
-    long begun = System.nanoTime();
     Instant now = Instant.now().truncatedTo(ChronoUnit.SECONDS);
     Path folder =
         (out == null ? Path.of("results-" + now.toString().replace(":", "")) : out)

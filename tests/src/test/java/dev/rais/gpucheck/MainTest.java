@@ -125,10 +125,14 @@ class MainTest {
   private record Checked(int code, String out, String err) {}
 
   private Checked check(Machine machine, String... options) {
+    return check(System.nanoTime(), machine, options);
+  }
+
+  private Checked check(long begun, Machine machine, String... options) {
     StringWriter stdout = new StringWriter();
     StringWriter stderr = new StringWriter();
     CommandLine line =
-        new CommandLine(new Main(machine))
+        new CommandLine(new Main(machine, begun))
             .setOut(new PrintWriter(stdout))
             .setErr(new PrintWriter(stderr));
     List<String> arguments =
@@ -233,6 +237,16 @@ class MainTest {
     assertTrue(line(resumed, "trace: ").startsWith("trace: passed"));
   }
 
+  /** Asking the driver takes time of the check, too. */
+  @Test
+  void timeCountsFromTheBeginningOfTheProgram() {
+    long minuteAgo = System.nanoTime() - 60_000_000_000L;
+    Checked late = check(minuteAgo, gpu(), "--within", "60", "--steps", "trace");
+    assertTrue(line(late, "trace: ").startsWith("trace: not run: no time was left"), late.out());
+    Checked inTime = check(minuteAgo, gpu(), "--within", "120", "--steps", "trace");
+    assertTrue(line(inTime, "trace: ").startsWith("trace: passed"), inTime.out());
+  }
+
   @Test
   void whatLeavesNoResultsHasFailed() throws IOException {
     Files.writeString(home.resolve("garbage"), "Measure steps");
@@ -269,6 +283,15 @@ class MainTest {
         line(checked, "ResNet-18, batch 512, bf16: RAIS")
             .endsWith("over torch.compile as it is by default it is 1.50"),
         checked.out());
+    // It was the check's time that was over: with more of it the step is done to its end.
+    Files.delete(home.resolve("tuning"));
+    Checked resumed = check(gpu(), "--steps", "steps-resnet18,pytorch-resnet18", "--resume");
+    assertFalse(resumed.err().contains("steps-resnet18"), resumed.err());
+    assertTrue(
+        line(resumed, "ResNet-18, batch 512, bf16: RAIS").endsWith("; max-autotune"),
+        resumed.out());
+    Checked done = check(gpu(), "--steps", "pytorch-resnet18", "--resume");
+    assertFalse(done.err().contains("pytorch-resnet18"), done.err());
   }
 
   @Test
@@ -351,7 +374,7 @@ class MainTest {
     assertTrue(list.out().contains("against-cpu (40 s)\n"), list.out());
     StringWriter err = new StringWriter();
     int code =
-        new CommandLine(new Main(gpu()))
+        new CommandLine(new Main(gpu(), System.nanoTime()))
             .setErr(new PrintWriter(err))
             .execute("--home", home.toString(), "--resume");
     assertEquals(2, code);

@@ -1,5 +1,6 @@
 package dev.rais.gpucheck;
 
+import java.util.LinkedHashMap;
 import java.util.Map;
 
 /**
@@ -13,6 +14,8 @@ import java.util.Map;
  *     them
  */
 record Result(String step, State state, String reason, double seconds, Map<String, Object> values) {
+  private static final String UNFINISHED = "unfinished";
+
   /** How a step can end. */
   enum State {
     PASSED("passed"),
@@ -36,6 +39,18 @@ record Result(String step, State state, String reason, double seconds, Map<Strin
 
   static Result notRun(String reason) {
     return new Result("", State.NOT_RUN, reason, 0, Map.of());
+  }
+
+  /** The same of a step that is worth running again, as the whole check's time was over. */
+  Result unfinished() {
+    Map<String, Object> more = new LinkedHashMap<>(values);
+    more.put(UNFINISHED, true);
+    return new Result(step, state, reason, seconds, more);
+  }
+
+  /** Whether the step passed, and not only as far as there was time. */
+  boolean hasPassed() {
+    return state == State.PASSED && !Boolean.TRUE.equals(values.get(UNFINISHED));
   }
 
   Result of(String name, double time) {

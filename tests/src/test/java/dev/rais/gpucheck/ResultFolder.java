@@ -87,10 +87,10 @@ final class ResultFolder {
     return entries.values().stream().filter(java.util.Objects::nonNull).toList();
   }
 
-  /** Whether a step has passed. */
+  /** Whether a step has passed, to its end. */
   boolean hasPassed(String step) {
     Entry entry = entries.get(step);
-    return entry != null && entry.result().state() == Result.State.PASSED;
+    return entry != null && entry.result().hasPassed();
   }
 
   /** Whether there is something of a step that says more than that it was not run. */

@@ -11,6 +11,9 @@ import java.time.Duration;
  * @param body does it
  */
 record Step(String name, boolean needsGpu, Duration limit, Body body) {
+  /** Name of a value: when the step was ended before all was measured, in words. */
+  static final String ENDED = "ended";
+
   /** Less time than that is not worth beginning with. */
   static final Duration LEAST = Duration.ofSeconds(5);
 
@@ -37,6 +40,9 @@ record Step(String name, boolean needsGpu, Duration limit, Body body) {
     Result result;
     try {
       result = body.run(cut ? left : limit);
+      if (cut && result.values().containsKey(ENDED)) {
+        result = result.unfinished();
+      }
     } catch (Programs.Late e) {
       // Its own limit is its fault, that of the whole check is not.
       result =

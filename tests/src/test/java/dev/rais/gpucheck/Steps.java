@@ -63,7 +63,7 @@ final class Steps {
 
   List<Step> all() {
     steps.clear();
-    cpu("doctor", 60, 20, this::doctor);
+    cpu("doctor", 120, 20, this::doctor);
     cpu("kernels-build", 400, 150, this::buildKernels);
     suite("kernel-suite", 300, 45, "panama", "dev.rais.kernels.CudaKernelSuiteTest");
     String conformance = "dev.rais.backend.cuda.CudaConformanceTest";
@@ -485,7 +485,7 @@ final class Steps {
     }
     try {
       Map<String, Object> values = values(ended.json());
-      values.put("ended", "after %d s, before all was measured".formatted(limit.toSeconds()));
+      values.put(Step.ENDED, "after %d s, before all was measured".formatted(limit.toSeconds()));
       return Result.passed(values);
     } catch (Bad e) {
       throw new Late(limit);

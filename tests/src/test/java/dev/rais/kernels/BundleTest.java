@@ -1,6 +1,7 @@
 package dev.rais.kernels;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -9,8 +10,10 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.rais.Requirements;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.util.List;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 /** What of {@code native-build/build bundle} takes no minutes; it is made on request only. */
 class BundleTest {
@@ -54,6 +57,31 @@ class BundleTest {
     }
   }
 
+  /** Wherever Python has them from: an environment may take packages from another one. */
+  @Test
+  void librariesAreLookedForWherePythonHasItsPackages(@TempDir Path home) throws Exception {
+    boolean python = Files.exists(Path.of("/usr/bin/python3"));
+    Requirements.need("python3", python, "there is no /usr/bin/python3");
+    Path script = NativeBuild.ROOT.resolve("native-build/bundle-files/gpu-check");
+    Files.copy(script, home.resolve("gpu-check"), StandardCopyOption.COPY_ATTRIBUTES);
+    Path java = Files.createDirectories(home.resolve("java/bin")).resolve("java");
+    Files.writeString(java, "#!/bin/sh\necho \"$RAIS_CUDA_PATH\"\n");
+    assertTrue(java.toFile().setExecutable(true));
+    Path site = home.resolve("elsewhere/packages");
+    Files.createDirectories(site.resolve("nvidia/cudnn/lib"));
+    Path without = Files.createDirectories(home.resolve("without"));
+    String found =
+        NativeBuild.run(
+            "env",
+            "PATH=/usr/bin:/bin",
+            "PYTHONPATH=" + without + ":" + site,
+            "RAIS_CUDA_PATH=/mine",
+            home.resolve("gpu-check").toString());
+    List<String> folders = List.of(found.strip().split(":"));
+    assertEquals(List.of("/mine", site.toString()), folders.subList(0, 2), found);
+    assertFalse(folders.contains(without.toString()), found);
+  }
+
   /** What the scripts print is what gpu-check looks for, tried on the CPU where PyTorch is. */
   @Test
   void scriptsRunOnTheCpu() throws Exception {
@@ -89,6 +117,27 @@ class BundleTest {
     assertTrue(kernels.get("multinomialMicros").isNumber(), kernels.toString());
     assertEquals("m=9 K=10 fp32", kernels.get("softmaxXent").get(0).get("shape").asText());
     assertTrue(kernels.get("softmaxXent").get(0).get("micros").isNumber(), kernels.toString());
+  }
+
+  /** However long a first step takes, a repeat is of many steps: it begins and ends with a wait. */
+  @Test
+  void whatIsCompiledFirstIsNotTakenForATimeOfAStep() throws Exception {
+    Requirements.need("torch", hasTorch(), "python3 has no torch");
+    String program =
+        """
+        import argparse, sys, time
+        sys.path.insert(0, sys.argv[1])
+        from pytorch_side_by_side import measure
+        taken = []
+        def step():
+            taken.append(0)
+            time.sleep(2 if len(taken) == 1 else 0.001)
+        measure(step, argparse.Namespace(device="cpu", warmup=0.1, seconds=1, repeats=4, batch=1))
+        print(len(taken))
+        """;
+    String folder = NativeBuild.ROOT.resolve("native-build/bundle-files").toString();
+    String steps = NativeBuild.run("python3", "-B", "-c", program, folder).strip();
+    assertTrue(Integer.parseInt(steps) > 200, steps + " steps, though a second was to be timed");
   }
 
   private static boolean hasTorch() throws Exception {

@@ -8,19 +8,31 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.HashMap;
 import java.util.Map;
-import java.util.OptionalInt;
+import java.util.Optional;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
 /**
  * Which algorithm was found the fastest for which convolution: in memory, and in a file so that the
  * next run neither searches again nor, as times vary, finds another one with other roundings.
  *
- * <p>The file is text: a line for each, its algorithm's number and what it was found for. A line
- * that is none, or says something impossible, is passed over; a later line counts over an earlier
- * one. Processes may append at the same time.
+ * <p>The file is text: a line for each, its algorithm's number, a slash, its arithmetic's and what
+ * it was found for. A line that is none, or says something impossible, is passed over; a later line
+ * counts over an earlier one. Processes may append at the same time.
  */
 final class AlgorithmCache {
+  private static final Pattern LINE = Pattern.compile("(\\d{1,3})/(\\d{1,3}) (.*)");
+
+  /**
+   * What was found.
+   *
+   * @param number among its direction's algorithms
+   * @param mathType a cudnnMathType_t
+   */
+  record Found(int number, int mathType) {}
+
   private final Path file;
-  private final Map<String, Integer> found = new HashMap<>();
+  private final Map<String, Found> found = new HashMap<>();
   private boolean writable;
 
   private AlgorithmCache(Path file) {
@@ -38,9 +50,11 @@ final class AlgorithmCache {
     AlgorithmCache cache = new AlgorithmCache(file);
     try {
       for (String line : Files.readAllLines(file, StandardCharsets.ISO_8859_1)) {
-        String[] parts = line.split(" ", 2);
-        if (parts.length == 2 && parts[0].matches("\\d{1,3}")) {
-          cache.found.put(parts[1], Integer.parseInt(parts[0]));
+        Matcher parts = LINE.matcher(line);
+        if (parts.matches()) {
+          cache.found.put(
+              parts.group(3),
+              new Found(Integer.parseInt(parts.group(1)), Integer.parseInt(parts.group(2))));
         }
       }
     } catch (NoSuchFileException e) {
@@ -52,9 +66,8 @@ final class AlgorithmCache {
   }
 
   /** The algorithm that was found for a key. */
-  OptionalInt get(String key) {
-    Integer number = found.get(key);
-    return number == null ? OptionalInt.empty() : OptionalInt.of(number);
+  Optional<Found> get(String key) {
+    return Optional.ofNullable(found.get(key));
   }
 
   /**
@@ -62,13 +75,13 @@ final class AlgorithmCache {
    *
    * @param key without line breaks
    */
-  void put(String key, int number) {
-    found.put(key, number);
+  void put(String key, Found what) {
+    found.put(key, what);
     if (writable) {
       try {
         Files.writeString(
             file,
-            number + " " + key + "\n",
+            what.number() + "/" + what.mathType() + " " + key + "\n",
             StandardCharsets.ISO_8859_1,
             StandardOpenOption.CREATE,
             StandardOpenOption.APPEND);

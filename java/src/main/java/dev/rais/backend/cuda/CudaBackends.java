@@ -88,6 +88,24 @@ public final class CudaBackends {
     return CudaBuffer.pointer(buffer);
   }
 
+  /**
+   * What the driver says of the device, or why there is none to use; other libraries, which take
+   * long to load where they were not used for a while, are left alone.
+   */
+  public static Part driverPart() {
+    CudaOptions options = CudaOptions.of(System.getProperties());
+    return driverPart(options, CudaBinding.chosen(), new CudaDriver[1]);
+  }
+
+  private static Part driverPart(CudaOptions options, CudaBinding binding, CudaDriver[] opened) {
+    return part(
+        "driver",
+        () -> {
+          opened[0] = driver(options, binding);
+          return describe(opened[0], options.device());
+        });
+  }
+
   /** What is there and what is missing, for {@code rais doctor}: each part is looked at. */
   public static List<Part> parts() {
     List<Part> parts = new ArrayList<>();
@@ -95,13 +113,7 @@ public final class CudaBackends {
     CudaBinding binding = CudaBinding.chosen();
     CudaDriver[] driver = new CudaDriver[1];
     parts.add(new Part("binding", true, CudaBinding.description()));
-    parts.add(
-        part(
-            "driver",
-            () -> {
-              driver[0] = driver(options, binding);
-              return describe(driver[0], options.device());
-            }));
+    parts.add(driverPart(options, binding, driver));
     parts.add(
         part(
             "kernels",

@@ -8,25 +8,31 @@ import dev.rais.backend.Convolution;
 import dev.rais.backend.ConvolutionShape;
 import dev.rais.backend.DType;
 import dev.rais.backend.cuda.Dnn.Algorithm;
+import dev.rais.backend.cuda.Dnn.Descriptors;
 import dev.rais.backend.cuda.Dnn.Direction;
+import dev.rais.backend.cuda.Dnn.MathType;
 import java.util.Comparator;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.OptionalInt;
+import java.util.stream.Stream;
 
 /**
  * A convolution by cuDNN. How each direction is computed is chosen at its first use, by trying all
  * algorithms that fit into the workspace, unless the {@link AlgorithmCache} knows.
  */
 final class CudaConvolution extends Convolution {
-  /** An algorithm and the workspace that it needs. */
-  private record Choice(int number, long workspaceBytes) {}
+  /** An algorithm, its arithmetic and the workspace that it needs. */
+  private record Choice(int number, MathType mathType, long workspaceBytes) {}
 
   private final Device device;
   private final Dnn dnn;
-  private final Dnn.Descriptors descriptors;
+  private final List<MathType> mathTypes;
+
+  /** For each arithmetic; only the convolution's own description is another. */
+  private final Map<MathType, Descriptors> descriptors = new EnumMap<>(MathType.class);
+
   private final int rows;
   private final AlignedOperand alignedX;
   private final AlignedOperand alignedW;
@@ -49,13 +55,15 @@ final class CudaConvolution extends Convolution {
     alignedY = new AlignedOperand(device, type, s.outputCount());
     roundedGradient = type == DType.BFLOAT16 ? new RoundedGradient(device, s.weightCount()) : null;
     rows = Math.toIntExact((long) s.batch() * s.outputHeight() * s.outputWidth());
-    descriptors =
-        new Dnn.Descriptors(
-            dnn.createTensor(scalar, s.batch(), s.height(), s.width(), s.inputChannels()),
-            dnn.createFilter(scalar, s.outputChannels(), s.kernel(), s.inputChannels()),
-            dnn.createConvolution(s.padding(), s.stride(), device.options.mathType()),
-            dnn.createTensor(
-                scalar, s.batch(), s.outputHeight(), s.outputWidth(), s.outputChannels()));
+    long x = dnn.createTensor(scalar, s.batch(), s.height(), s.width(), s.inputChannels());
+    long w = dnn.createFilter(scalar, s.outputChannels(), s.kernel(), s.inputChannels());
+    long y =
+        dnn.createTensor(scalar, s.batch(), s.outputHeight(), s.outputWidth(), s.outputChannels());
+    mathTypes = device.options.mathTypes();
+    for (MathType mathType : mathTypes) {
+      long convolution = dnn.createConvolution(s.padding(), s.stride(), mathType);
+      descriptors.put(mathType, new Descriptors(x, w, convolution, y));
+    }
     device.register(this);
   }
 
@@ -136,66 +144,123 @@ final class CudaConvolution extends Convolution {
     device.dnn();
     Choice choice = choices.get(direction);
     if (choice == null) {
-      choice = choose(direction, x, w, y);
-      choices.put(direction, choice);
+      choices.put(direction, runFirst(direction, x, w, y));
+    } else {
+      run(direction, choice, x, w, y, workspace(choice));
     }
+  }
+
+  private long workspace(Choice choice) {
+    return choice.workspaceBytes() == 0 ? 0 : device.scratch(choice.workspaceBytes());
+  }
+
+  private void run(Direction direction, Choice choice, long x, long w, long y, long workspace) {
     dnn.run(
         direction,
         device.dnnHandle(),
-        descriptors,
+        descriptors.get(choice.mathType()),
         choice.number(),
         x,
         w,
         y,
-        choice.workspaceBytes() == 0 ? 0 : device.scratch(choice.workspaceBytes()),
+        workspace,
         choice.workspaceBytes());
   }
 
-  private Choice choose(Direction direction, long x, long w, long y) {
+  /** Chooses, by running: what cuDNN has offered, or the file says, it may still refuse to run. */
+  private Choice runFirst(Direction direction, long x, long w, long y) {
     String key = key(direction);
-    OptionalInt known = device.algorithms.get(key);
-    if (known.isPresent() && known.getAsInt() < direction.algorithms()) {
-      Optional<Choice> choice = supported(direction, known.getAsInt());
-      if (choice.isPresent()) {
-        return choice.get();
-      } // else the file says what cannot be: searched anew
+    Optional<Choice> known = known(direction, key);
+    if (known.isPresent() && refusal(direction, known.get(), x, w, y).isEmpty()) {
+      return known.get();
+    } // else the file says nothing, or what cannot be: searched
+    Choice choice = search(direction, x, w, y);
+    device.algorithms.put(key, new AlgorithmCache.Found(choice.number(), choice.mathType().code()));
+    return choice;
+  }
+
+  private Optional<Choice> known(Direction direction, String key) {
+    return device
+        .algorithms
+        .get(key)
+        .filter(found -> found.number() < direction.algorithms())
+        .flatMap(
+            found ->
+                allowed(found.mathType())
+                    .flatMap(type -> supported(direction, found.number(), type)));
+  }
+
+  /** The arithmetic of a number if it is one that may be used. */
+  private Optional<MathType> allowed(int code) {
+    return mathTypes.stream().filter(type -> type.code() == code).findFirst();
+  }
+
+  /** Runs; if cuDNN refuses, says why. */
+  private Optional<CudaException> refusal(
+      Direction direction, Choice choice, long x, long w, long y) {
+    long workspace = workspace(choice);
+    try {
+      run(direction, choice, x, w, y, workspace);
+      return Optional.empty();
+    } catch (CudaException e) {
+      if (e.isLost()) {
+        throw e;
+      }
+      return Optional.of(e);
     }
+  }
+
+  private Choice search(Direction direction, long x, long w, long y) {
     // Half of what is left at most: what is allocated later needs some, too.
     long numBytes = Math.min(device.options.workspaceBytes(), device.availableMemory() / 2);
     long workspace = numBytes == 0 ? 0 : device.allocate(numBytes);
     List<Algorithm> found;
     try {
-      found = dnn.find(direction, device.dnnHandle(), descriptors, x, w, y, workspace, numBytes);
+      Descriptors first = descriptors.get(mathTypes.getFirst());
+      found = dnn.find(direction, device.dnnHandle(), first, x, w, y, workspace, numBytes);
     } finally {
       if (numBytes > 0) {
         device.free(workspace);
       }
     }
-    // Each was tried in the arithmetic that was asked for and in cuDNN's default one; what only
-    // the latter made fast may still be possible in the former, which is all that is ever run.
-    int mathType = device.options.mathType().code();
-    Choice best =
-        found.stream()
-            .filter(a -> a.deterministic() || !device.options.deterministic())
-            .sorted(Comparator.comparing(a -> a.mathType() != mathType))
-            .map(
-                a ->
-                    a.mathType() == mathType && a.workspaceBytes() <= numBytes
-                        ? Optional.of(new Choice(a.number(), a.workspaceBytes()))
-                        : supported(direction, a.number()))
-            .flatMap(Optional::stream)
-            .findFirst()
-            .orElseThrow(() -> nothingFits(direction, numBytes, found));
-    device.algorithms.put(key, best.number());
-    return best;
+    IllegalStateException nothing = nothingFits(direction, numBytes, found);
+    for (Choice choice : choices(direction, found, numBytes)) {
+      Optional<CudaException> refusal = refusal(direction, choice, x, w, y);
+      if (refusal.isEmpty()) {
+        return choice;
+      }
+      nothing.addSuppressed(refusal.get());
+    }
+    throw nothing;
   }
 
-  /** The algorithm if it can do this convolution, with the descriptor's arithmetic, in bounds. */
-  private Optional<Choice> supported(Direction direction, int algorithm) {
+  /**
+   * What may be run, the fastest first. Each algorithm was tried in the arithmetic that was asked
+   * for and in cuDNN's default one: it runs in that of the two that it was timed in, if that may be
+   * used. What only another made fast may still be possible, and comes last.
+   */
+  private List<Choice> choices(Direction direction, List<Algorithm> found, long numBytes) {
+    return found.stream()
+        .filter(a -> a.deterministic() || !device.options.deterministic())
+        .sorted(Comparator.comparing(a -> allowed(a.mathType()).isEmpty()))
+        .flatMap(a -> choices(direction, a, numBytes))
+        .toList();
+  }
+
+  private Stream<Choice> choices(Direction direction, Algorithm a, long numBytes) {
+    Optional<MathType> timed = allowed(a.mathType());
+    return timed.isPresent() && a.workspaceBytes() <= numBytes
+        ? Stream.of(new Choice(a.number(), timed.get(), a.workspaceBytes()))
+        : mathTypes.stream().flatMap(type -> supported(direction, a.number(), type).stream());
+  }
+
+  /** The algorithm if it can do this convolution in an arithmetic, in bounds. */
+  private Optional<Choice> supported(Direction direction, int algorithm, MathType type) {
     try {
-      long numBytes = dnn.workspaceBytes(direction, device.dnnHandle(), descriptors, algorithm);
+      long numBytes =
+          dnn.workspaceBytes(direction, device.dnnHandle(), descriptors.get(type), algorithm);
       return numBytes <= device.options.workspaceBytes()
-          ? Optional.of(new Choice(algorithm, numBytes))
+          ? Optional.of(new Choice(algorithm, type, numBytes))
           : Optional.empty();
     } catch (CudaException e) {
       return Optional.empty();
@@ -241,10 +306,11 @@ final class CudaConvolution extends Convolution {
       if (roundedGradient != null) {
         roundedGradient.close();
       }
-      dnn.destroyTensor(descriptors.x());
-      dnn.destroyFilter(descriptors.w());
-      dnn.destroyConvolution(descriptors.convolution());
-      dnn.destroyTensor(descriptors.y());
+      Descriptors any = descriptors.get(mathTypes.getFirst());
+      dnn.destroyTensor(any.x());
+      dnn.destroyFilter(any.w());
+      descriptors.values().forEach(d -> dnn.destroyConvolution(d.convolution()));
+      dnn.destroyTensor(any.y());
     }
   }
 }

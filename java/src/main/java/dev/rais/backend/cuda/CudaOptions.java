@@ -3,6 +3,7 @@ package dev.rais.backend.cuda;
 import dev.rais.backend.Placement;
 import dev.rais.backend.Precision;
 import dev.rais.backend.cuda.Dnn.MathType;
+import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.Properties;
@@ -93,12 +94,16 @@ public record CudaOptions(
     return Precision.of(id).orElseThrow(() -> wrong(PRECISION, "fp32, tf32 or bf16", id));
   }
 
-  /** The arithmetic of convolutions. */
-  MathType mathType() {
+  /**
+   * The arithmetics that convolutions may have: cuDNN searches with the first, and tries its
+   * default one besides. To bfloat16s that is as good, and all that algorithms without tensor cores
+   * have.
+   */
+  List<MathType> mathTypes() {
     return switch (precision) {
-      case FP32 -> MathType.FLOAT32;
-      case TF32 -> MathType.TF32;
-      case BF16 -> MathType.TENSOR_CORES;
+      case FP32 -> List.of(MathType.FLOAT32);
+      case TF32 -> List.of(MathType.TF32);
+      case BF16 -> List.of(MathType.TENSOR_CORES, MathType.TF32);
     };
   }
 

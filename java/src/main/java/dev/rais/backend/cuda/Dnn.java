@@ -52,7 +52,7 @@ public interface Dnn {
   enum MathType {
     /** In float: fused multiply-adds. */
     FLOAT32(3),
-    /** Operands may be rounded to TF32 for the tensor cores. */
+    /** cuDNN's default: floats may be rounded to TF32 for the tensor cores. */
     TF32(0),
     /** By the tensor cores, where operands are of a type of theirs. */
     TENSOR_CORES(1);

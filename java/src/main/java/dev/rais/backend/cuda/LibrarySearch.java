@@ -42,6 +42,9 @@ public final class LibrarySearch {
   /** Environment variable: folders to look at next. */
   public static final String VARIABLE = "RAIS_CUDA_PATH";
 
+  private static final String BLAS = "libcublas.so.";
+  private static final String OTHER_HALF = "libcublasLt.so.";
+
   /** Folders below one that was named in which libraries may lie. */
   private static final List<String> BELOW =
       List.of(
@@ -241,6 +244,7 @@ public final class LibrarySearch {
       if (problem.isPresent()) {
         throw new CudaUnavailableException(problem.get());
       }
+      loadOtherHalf(file);
       // System.load tells why a library cannot be loaded, and names a dependency that is missing.
       System.load(file.toAbsolutePath().toString());
       return new Library(file, SymbolLookup.libraryLookup(file, Arena.global()));
@@ -251,6 +255,20 @@ public final class LibrarySearch {
     } catch (IllegalCallerException e) {
       throw new CudaUnavailableException(
           "native access is off; start Java with --enable-native-access=ALL-UNNAMED", e);
+    }
+  }
+
+  /**
+   * cuBLAS is two libraries. The system's loader looks for the second in {@code LD_LIBRARY_PATH}
+   * before it does beside the first, and takes whatever version is there: unless it is loaded.
+   */
+  private static void loadOtherHalf(Path file) throws IOException {
+    String name = file.getFileName().toString();
+    if (name.startsWith(BLAS)) {
+      Path other = file.resolveSibling(OTHER_HALF + name.substring(BLAS.length()));
+      if (Files.isRegularFile(other) && ElfFile.problem(other).isEmpty()) {
+        System.load(other.toAbsolutePath().toString());
+      }
     }
   }
 

@@ -28,19 +28,25 @@ class CudaBackendTest {
   @TempDir Path folder;
 
   private static Buffer ones(CudaBackend backend, long count) {
+    return ones(backend, DType.FLOAT32, count);
+  }
+
+  private static Buffer ones(CudaBackend backend, DType type, long count) {
     float[] ones = new float[(int) count];
     Arrays.fill(ones, 1);
-    Buffer buffer = backend.allocate(DType.FLOAT32, count);
+    Buffer buffer = backend.allocate(type, count);
     buffer.upload(ones);
     return buffer;
   }
 
   /** All three directions of a convolution. */
   private static void convolve(CudaBackend backend) {
-    Buffer x = ones(backend, SHAPE.inputCount());
-    Buffer w = ones(backend, SHAPE.weightCount());
+    DType type = backend.activations();
+    Buffer x = ones(backend, type, SHAPE.inputCount());
+    Buffer w = ones(backend, type, SHAPE.weightCount());
     Buffer b = ones(backend, SHAPE.outputChannels());
-    Buffer y = ones(backend, SHAPE.outputCount());
+    Buffer y = ones(backend, type, SHAPE.outputCount());
+    Buffer dw = ones(backend, SHAPE.weightCount());
     try (Convolution op = backend.convolution(SHAPE)) {
       op.forward(x, w, b, y);
       // A window in the middle has 27 ones, one in a corner 12.
@@ -48,7 +54,7 @@ class CudaBackendTest {
       assertEquals(28, found[(1 * 5 + 1) * 4]);
       assertEquals(13, found[0]);
       op.backwardData(y, w, x);
-      op.backwardWeights(x, y, w, b);
+      op.backwardWeights(x, y, dw, b);
     }
   }
 
@@ -104,6 +110,49 @@ class CudaBackendTest {
       convolve(backend);
     }
     assertEquals(Set.of(1), Set.copyOf(cuda.dnn.used()));
+  }
+
+  /** cuDNN tries algorithms that have no tensor cores in its default arithmetic alone. */
+  @Test
+  void bfloat16sDoWithoutTensorCores() {
+    HostCuda cuda = HostCuda.prompt();
+    cuda.dnn.lackTensorCores();
+    try (CudaBackend backend = cuda.backend(Precision.BF16)) {
+      convolve(backend);
+    }
+    assertEquals(List.of(1, 1, 1), cuda.dnn.used());
+    assertEquals(0, cuda.dnn.alive());
+  }
+
+  /** Offered by a search, or by the file of an earlier one. */
+  @Test
+  void whatIsRefusedWhenItIsToRunIsNotUsed() throws Exception {
+    Path file = folder.resolve("algorithms.txt");
+    for (int refused : new int[] {-1, 1, 1}) {
+      HostCuda cuda = HostCuda.prompt();
+      cuda.dnn.refuseToRun(refused);
+      try (CudaBackend backend = cuda.backend(CudaOptions.DEFAULT, AlgorithmCache.in(file))) {
+        convolve(backend);
+      }
+      assertEquals(Set.of(refused == 1 ? 2 : 1), Set.copyOf(cuda.dnn.used()));
+    }
+    // The first run has found one, the second another, and the third has searched for nothing.
+    List<String> ways =
+        Files.readAllLines(file).stream().map(l -> l.substring(0, l.indexOf(' '))).toList();
+    assertEquals(List.of("1/3", "1/3", "1/3", "2/3", "2/3", "2/3"), ways);
+  }
+
+  /** Not with a message about workspaces alone: what cuDNN has said is there. */
+  @Test
+  void whatAllWereRefusedForIsTold() {
+    var fits = new CudaOptions(0, Precision.FP32, true, 1024, Optional.empty());
+    HostCuda cuda = HostCuda.prompt();
+    cuda.dnn.refuseToRun(2);
+    try (CudaBackend backend = cuda.backend(fits, AlgorithmCache.inMemory())) {
+      var e = assertThrows(IllegalStateException.class, () -> convolve(backend));
+      assertTrue(e.getMessage().contains("no deterministic algorithm"), e.getMessage());
+      assertEquals("CUDNN_STATUS_NOT_SUPPORTED", e.getSuppressed()[0].getMessage());
+    }
   }
 
   @Test
@@ -174,7 +223,7 @@ class CudaBackendTest {
     }
   }
 
-  /** Numbers of no algorithm, of one that needs too much, and lines that are none. */
+  /** Numbers of no algorithm, of one that needs too much, of TF32, and lines that are none. */
   @Test
   void aFileThatSaysSomethingImpossibleIsSearchedPast() throws Exception {
     Path file = folder.resolve("algorithms.txt");
@@ -183,8 +232,8 @@ class CudaBackendTest {
       convolve(backend);
     }
     String good = Files.readString(file);
-    for (String bad : List.of("9 ", "5 ", "99999999999999 ", "x ", "")) {
-      Files.writeString(file, good.replaceAll("(?m)^1 ", bad));
+    for (String bad : List.of("9/3 ", "5/3 ", "1/0 ", "99999999999999/3 ", "1 ", "x ", "")) {
+      Files.writeString(file, good.replaceAll("(?m)^1/3 ", bad));
       HostCuda cuda = HostCuda.prompt();
       try (CudaBackend backend = cuda.backend(CudaOptions.DEFAULT, AlgorithmCache.in(file))) {
         convolve(backend);

@@ -52,6 +52,8 @@ final class HostDnn implements Dnn {
   private int searches;
 
   private boolean tellsDefaultMathOnly;
+  private boolean lacksTensorCores;
+  private int refused = -1;
 
   HostDnn(HostQueue queue, HostDriver driver) {
     this.queue = queue;
@@ -61,6 +63,16 @@ final class HostDnn implements Dnn {
   /** From now on a search says of everything that it was tried in the default arithmetic. */
   void tellDefaultMathOnly() {
     tellsDefaultMathOnly = true;
+  }
+
+  /** From now on nothing is computed by tensor cores, whatever may be. */
+  void lackTensorCores() {
+    lacksTensorCores = true;
+  }
+
+  /** From now on an algorithm is offered, but refused when it is to be run. */
+  void refuseToRun(int algorithm) {
+    refused = algorithm;
   }
 
   /** How many searches there were. */
@@ -196,6 +208,7 @@ final class HostDnn implements Dnn {
     driver.spoil(pointer, computed.numBytes());
     return algorithms(get(d.convolution(), 'c').mathType()).stream()
         .filter(a -> a.workspaceBytes() <= workspaceBytes)
+        .filter(a -> !lacksTensorCores || a.mathType() != MathType.TENSOR_CORES.code())
         .map(
             a ->
                 tellsDefaultMathOnly
@@ -230,6 +243,9 @@ final class HostDnn implements Dnn {
   public long workspaceBytes(Direction direction, long handle, Descriptors d, int algorithm) {
     require(handle);
     MathType type = get(d.convolution(), 'c').mathType();
+    if (lacksTensorCores && type == MathType.TENSOR_CORES) {
+      throw new CudaException(3000, "CUDNN_STATUS_NOT_SUPPORTED");
+    }
     return algorithms(type).stream()
         .filter(a -> a.number() == algorithm && a.mathType() == type.code())
         .findFirst()
@@ -250,6 +266,9 @@ final class HostDnn implements Dnn {
       long workspaceBytes) {
     if (workspaceBytes(direction, handle, d, algorithm) > workspaceBytes) {
       throw new CudaException(2000, "CUDNN_STATUS_BAD_PARAM: the workspace is too small");
+    }
+    if (algorithm == refused) {
+      throw new CudaException(3000, "CUDNN_STATUS_NOT_SUPPORTED");
     }
     aligned(x, w, y);
     used.add(algorithm);
@@ -289,8 +308,8 @@ final class HostDnn implements Dnn {
     if (filter.type() != type || out.type() != type) {
       throw new CudaException(3000, "CUDNN_STATUS_NOT_SUPPORTED: operands of several types");
     }
-    if (type == Scalar.BFLOAT16 && mathType != MathType.TENSOR_CORES) {
-      throw new AssertionError("bfloat16s want tensor cores, not " + mathType);
+    if (type == Scalar.BFLOAT16 && mathType == MathType.FLOAT32) {
+      throw new AssertionError("bfloat16s must not be kept from tensor cores");
     }
     int inCount = in.n() * in.h() * in.w() * in.c();
     int filterCount = filter.n() * kernel * kernel * filter.c();

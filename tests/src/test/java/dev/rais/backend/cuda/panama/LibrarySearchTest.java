@@ -8,6 +8,8 @@ import dev.rais.Requirements;
 import dev.rais.backend.cuda.CudaUnavailableException;
 import dev.rais.backend.cuda.LibrarySearch;
 import dev.rais.kernels.NativeBuild;
+import dev.rais.natives.Functions;
+import java.lang.invoke.MethodHandle;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -115,6 +117,27 @@ class LibrarySearchTest {
         newer,
         search.load("cuBLAS", List.of("libcublas.so.13", "libcublas.so.12"), "Install it.").file());
     assertEquals(older, search.load("cuBLAS", List.of("libcublas.so.12"), "Install it.").file());
+  }
+
+  /** Where the loader would look, there is another one, or as here none. */
+  @Test
+  void cublasGetsTheOtherHalfThatLiesBesideIt() throws Throwable {
+    library(
+        folder.resolve("libcublasLt.so.99"),
+        "extern \"C\" int half() { return 7; }",
+        "-Wl,-soname,libcublasLt.so.99");
+    library(
+        folder.resolve("libcublas.so.99"),
+        "extern \"C\" int half(); extern \"C\" int whole() { return 2 * half(); }",
+        "-Wl,--no-as-needed",
+        "-L" + folder,
+        "-l:libcublasLt.so.99");
+    LibrarySearch.Library found =
+        search(folder.toString(), Map.of())
+            .load("cuBLAS", List.of("libcublas.so.99"), "Install it.");
+    MethodHandle whole =
+        new Functions(found.symbols(), IllegalStateException::new).bind("whole", "i()");
+    assertEquals(14, (int) whole.invoke());
   }
 
   @Test
