@@ -30,10 +30,13 @@ class BundleTest {
   }
 
   @Test
-  void withoutAJdkItSaysWhatToSet() {
-    String message = refusal("env", "JAVA_HOME=/does/not/exist", "native-build/bundle");
+  void aJdkWithoutJlinkIsNamed(@TempDir Path jdk) throws Exception {
+    Files.writeString(jdk.resolve("release"), "JAVA_VERSION=\"25.0.1\"\n");
+    Path java = Files.createDirectory(jdk.resolve("bin")).resolve("java");
+    assertTrue(Files.createFile(java).toFile().setExecutable(true));
+    String message = refusal("env", "RAIS_JAVA_HOME=" + jdk, "native-build/bundle");
     assertTrue(message.contains("ended with 1"), message);
-    assertTrue(message.contains("set it to a JDK 25 or newer"), message);
+    assertTrue(message.contains(jdk + " has no jlink"), message);
   }
 
   @Test
