@@ -52,7 +52,8 @@ public final class Main implements Callable<Integer> {
   static int run(Console console, String... args) {
     int code;
     try {
-      code = commandLine(console).execute(args);
+      CommandLine line = commandLine(console);
+      code = line.execute(RepeatedOptions.lastOfEach(line, args));
     } catch (Throwable e) {
       code = reportUnknown(console, e, List.of(args).contains(CommonOptions.VERBOSE));
     }

@@ -38,6 +38,22 @@ class CompareCommandTest {
     return all.toArray(String[]::new);
   }
 
+  /** As where a script's options are followed by one's own. */
+  @Test
+  void anOptionGivenAgainTakesNothingElseAway() throws IOException {
+    String out = folder.resolve("again").toString();
+    Cli.Outcome outcome =
+        Cli.rais(
+            arguments(
+                "--samplers", "naive", "--out", out, "--seeds", "2", "--epochs", "1", "--json"));
+    assertEquals(0, outcome.code(), outcome.toString());
+    JsonNode rows = JSON.readTree(outcome.lastLine()).get("rows");
+    JsonNode naive = rows.get(rows.size() - 1);
+    assertEquals("naive", naive.get("sampler").asText(), outcome.out());
+    assertEquals(2, naive.get("runs").asInt());
+    assertEquals(1, naive.get("epochsEquivalent").get("mean").asDouble(), 0.1);
+  }
+
   @Test
   void theTableIsPrintedAndWritten() throws IOException {
     Path out = folder.resolve("cmp");
