@@ -2,8 +2,6 @@ package dev.rais.cli;
 
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
-import java.util.stream.Stream;
 import picocli.CommandLine;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Model.OptionSpec;
@@ -63,11 +61,8 @@ final class RepeatedOptions {
 
   private static OptionSpec option(CommandSpec spec, String argument) {
     String name = argument.split("=", 2)[0];
-    return Stream.of(spec.optionsMap(), spec.negatedOptionsMap())
-        .map((Map<String, OptionSpec> options) -> options.get(name))
-        .filter(option -> option != null)
-        .findFirst()
-        .orElse(null);
+    OptionSpec option = spec.optionsMap().get(name);
+    return option == null ? spec.negatedOptionsMap().get(name) : option;
   }
 
   /** Whether what follows an option is its value. */

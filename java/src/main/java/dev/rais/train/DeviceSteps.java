@@ -7,7 +7,6 @@ import dev.rais.backend.ResidentSampler;
 import dev.rais.data.Dataset;
 import dev.rais.nn.BatchNormWeights;
 import dev.rais.nn.BoundNetwork;
-import dev.rais.sampling.Ablation;
 import dev.rais.sampling.DeviceRais;
 import dev.rais.sampling.DrawMode;
 import dev.rais.sampling.ImportanceSampler;
@@ -75,8 +74,7 @@ final class DeviceSteps implements Steps {
    */
   static Optional<ResidentSampler.Setting> setting(
       TrainingConfig config, Dataset data, ImportanceSampler sampler, long total) {
-    if (config.onDivergence() != OnDivergence.STOP
-        || config.ablation().equals(Ablation.EXACT_GAIN.id())) {
+    if (config.onDivergence() != OnDivergence.STOP || config.exactGain()) {
       return Optional.empty();
     }
     boolean uniform =

@@ -180,7 +180,7 @@ final class HostSteps implements Steps {
       return Observation.ofScores(scores);
     }
     float[] moments =
-        parts.gainOfAll() ? exactNorms.squares(batch.indices()) : finalLayersSquaredNorms(scores);
+        config.exactGain() ? exactNorms.squares(batch.indices()) : finalLayersSquaredNorms(scores);
     double gradient = backend.squaredNorm(gainGradient);
     if (!Double.isFinite(gradient) || !allFinite(moments)) {
       throw parts.lastGood().diverged(counts.iteration, counts.loss);

@@ -43,14 +43,9 @@ record StepParts(
     return config.ablation().equals(Ablation.LOGIT_GAIN.id());
   }
 
-  /** Whether the gain ratio is that of all parameters. */
-  boolean gainOfAll() {
-    return config.ablation().equals(Ablation.EXACT_GAIN.id());
-  }
-
   /** The gradient that the gain ratio is measured on: the end of all gradients, or all of them. */
   Buffer gainGradient() {
-    if (gainOfAll()) {
+    if (config.exactGain()) {
       return network.gradients();
     }
     List<Parameter> last = network.finalParameters();

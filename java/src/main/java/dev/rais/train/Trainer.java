@@ -17,7 +17,6 @@ import dev.rais.nn.Network;
 import dev.rais.nn.Shape;
 import dev.rais.random.FeistelPermutation;
 import dev.rais.random.Streams;
-import dev.rais.sampling.Ablation;
 import dev.rais.sampling.ImportanceSampler;
 import dev.rais.sampling.OracleSampler;
 import dev.rais.sampling.SamplerStatistics;
@@ -113,8 +112,7 @@ public final class Trainer implements AutoCloseable {
           "batch-size " + m + " is larger than the training set of " + n + " examples");
     }
     requireFits(config, data.train());
-    boolean exactGain = config.ablation().equals(Ablation.EXACT_GAIN.id());
-    if (exactGain) {
+    if (config.exactGain()) {
       requireSamePassesInEvaluation(model);
     }
     Consumer<Throwable> savepoint = backend.savepoint();
@@ -140,7 +138,7 @@ public final class Trainer implements AutoCloseable {
       int largestSet = Math.max(n, data.test().count());
       MemoryPlan evaluation = Evaluator.plan(model, largestSet, plan.count());
       MemoryPlan exact =
-          sampler instanceof OracleSampler || exactGain
+          sampler instanceof OracleSampler || config.exactGain()
               ? ExactNorms.plan(model, n, plan.count())
               : null;
       workspace =

@@ -134,6 +134,11 @@ public record TrainingConfig(
     require(cutout >= 0 && cutout <= 65_535, "cutout must be from 0 to 65535", cutout);
   }
 
+  /** Whether the gain ratio is measured on all parameters, with exact norms. */
+  boolean exactGain() {
+    return ablation.equals(Ablation.EXACT_GAIN.id());
+  }
+
   /** How training images are varied; null if they are not. */
   Augmentation augmentation() {
     Augmentation augmentation = new Augmentation(padding, flip, cutout);
