@@ -51,7 +51,8 @@ import picocli.CommandLine.Option;
       "Examples:",
       "  rais compare --out runs/sample --seeds 1",
       "  rais compare --data mnist --samplers uniform,rais,infobatch --out runs/mnist",
-      "  rais compare --samplers naive:smoothing=0.01,naive:smoothing=0.5 --out runs/naive"
+      "  rais compare --samplers naive:smoothing=0.01,naive:smoothing=0.5 --out runs/naive",
+      "  rais compare --samplers uniform,rais,infobatch:epochs=7 --out runs/shorter"
     })
 final class CompareCommand implements Callable<Integer> {
   private static final int MOST_SEEDS = 1000;

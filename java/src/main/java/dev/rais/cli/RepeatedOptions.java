@@ -25,7 +25,6 @@ final class RepeatedOptions {
       OptionSpec option = parts.get(k).option;
       boolean again =
           option != null
-              && !option.isMultiValue()
               && parts.subList(k + 1, parts.size()).stream().anyMatch(p -> p.option == option);
       if (!again) {
         kept.addAll(parts.get(k).arguments);

@@ -33,6 +33,8 @@ public record Variant(String sampler, Map<String, String> options) {
 
   private static Map<String, BiConsumer<TrainingConfig.Builder, String>> known() {
     Map<String, BiConsumer<TrainingConfig.Builder, String>> all = new LinkedHashMap<>();
+    all.put("epochs", (to, value) -> to.epochs(number(value)));
+    all.put("lr", (to, value) -> to.learningRate(number(value)));
     all.put("draw", (to, value) -> to.draw(choice(DrawMode.class, value)));
     all.put("round-fraction", (to, value) -> to.roundFraction(number(value)));
     all.put("gain-max", (to, value) -> to.gainMax(number(value)));

@@ -2,6 +2,7 @@ package dev.rais.cli;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
@@ -30,6 +31,16 @@ class RepeatedOptionsTest {
         words(kept),
         RepeatedOptions.lastOfEach(
             Main.commandLine(new Console(System.out, System.err, 80)), words(given)));
+  }
+
+  /** A list is one value too: the later replaces the earlier. */
+  @Test
+  void aListIsReplaced() {
+    assertArrayEquals(
+        words("compare --out a --samplers naive,oracle"),
+        RepeatedOptions.lastOfEach(
+            Main.commandLine(new Console(System.out, System.err, 80)),
+            words("compare --samplers uniform,rais --out a --samplers naive,oracle")));
   }
 
   private static String[] words(String text) {

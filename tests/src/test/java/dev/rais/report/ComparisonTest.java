@@ -243,6 +243,10 @@ class ComparisonTest {
     TrainingConfig config = variant.apply(config("rais")).build();
     assertEquals(20, config.gainMax());
     assertFalse(config.caution());
+    TrainingConfig shorter =
+        Variant.parse("infobatch:epochs=1.5:lr=0.02").apply(config("infobatch")).build();
+    assertEquals(1.5, shorter.epochs());
+    assertEquals(0.02, shorter.learningRate());
     String[][] mistakes = {
       {"raiss", "there is no sampler \"raiss\"; did you mean \"rais\"? known are uniform, "},
       {"rais:gain-mx=2", "did you mean \"gain-max\"?"},
