@@ -33,7 +33,7 @@ final class ResNets {
         int stride = stage > 0 && block == 0 ? 2 : 1;
         boolean sameShape = stride == 1 && width == channels;
         model.residual(
-            "stage%d.block%d".formatted(stage + 1, block + 1),
+            "stage" + (stage + 1) + ".block" + (block + 1),
             body ->
                 body.add("conv1", convolution(width, stride))
                     .add("bn1", new BatchNorm2d())

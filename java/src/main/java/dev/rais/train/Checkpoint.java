@@ -16,6 +16,7 @@ import java.nio.ByteOrder;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
@@ -208,15 +209,17 @@ public final class Checkpoint {
       labels.asIntBuffer().put(part.labels());
       crc.update(labels);
     }
-    return "%d training and %d test images of %dx%dx%d in %d classes, CRC-32C %08x"
-        .formatted(
-            train.count(),
-            data.test().count(),
-            train.height(),
-            train.width(),
-            train.channels(),
-            data.numClasses(),
-            crc.getValue());
+    // It is compared with what was written under another locale.
+    return String.format(
+        Locale.ROOT,
+        "%d training and %d test images of %dx%dx%d in %d classes, CRC-32C %08x",
+        train.count(),
+        data.test().count(),
+        train.height(),
+        train.width(),
+        train.channels(),
+        data.numClasses(),
+        crc.getValue());
   }
 
   /**

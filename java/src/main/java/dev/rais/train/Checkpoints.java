@@ -5,6 +5,7 @@ import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
@@ -146,7 +147,9 @@ public final class Checkpoints implements AutoCloseable {
   }
 
   private Path write(Checkpoint checkpoint) {
-    Path file = folder.resolve("%010d.safetensors".formatted(checkpoint.iteration()));
+    // Digits that the pattern knows, wherever the program runs.
+    Path file =
+        folder.resolve(String.format(Locale.ROOT, "%010d.safetensors", checkpoint.iteration()));
     try {
       Files.createDirectories(folder);
     } catch (IOException e) {

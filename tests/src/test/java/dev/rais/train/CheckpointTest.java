@@ -22,6 +22,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Random;
 import java.util.stream.Stream;
@@ -88,6 +89,36 @@ class CheckpointTest {
 
   static Stream<String> samplers() {
     return Samplers.names().stream();
+  }
+
+  /** Arabic has digits of its own, which neither names of files nor what is compared may have. */
+  @Test
+  void noLocaleHidesACheckpoint() {
+    Locale before = Locale.getDefault();
+    try (Trainer trainer = new Trainer(backend, data, config("uniform").build());
+        Checkpoints checkpoints =
+            new Checkpoints(folder, CheckpointInterval.DEFAULT, 1, warning -> {})) {
+      Locale.setDefault(Locale.ROOT);
+      String fingerprint = DrawCounts.fingerprint(data);
+      List<String> names =
+          Models.create("resnet8", new Shape(28, 28, 1), 10).layers().stream()
+              .map(Model.NamedLayer::name)
+              .toList();
+      Locale.setDefault(Locale.forLanguageTag("ar-EG-u-nu-arab"));
+      assertEquals("\u0661", "%d".formatted(1), "this Java knows these digits");
+      trainer.advance(new TrainingListener() {});
+      Path written = checkpoints.writeNow(trainer);
+      assertEquals("0000000001.safetensors", written.getFileName().toString());
+      assertEquals(List.of(written), Checkpoints.list(folder));
+      assertEquals(fingerprint, DrawCounts.fingerprint(data));
+      assertEquals(
+          names,
+          Models.create("resnet8", new Shape(28, 28, 1), 10).layers().stream()
+              .map(Model.NamedLayer::name)
+              .toList());
+    } finally {
+      Locale.setDefault(before);
+    }
   }
 
   @ParameterizedTest
