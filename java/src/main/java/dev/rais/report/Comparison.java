@@ -204,6 +204,15 @@ public final class Comparison {
         e.getMessage() + "; choose another --out, or --force to begin all runs anew", e);
   }
 
+  /** Before any run begins: an interruption would leave later seeds' old runs, as if finished. */
+  private void removeAll() {
+    for (long seed = 0; seed < seeds; seed++) {
+      for (String label : labels()) {
+        RunDirectory.remove(runs.resolve(PlannedRun.folderName(label, seed)));
+      }
+    }
+  }
+
   /**
    * Trains what is still to be trained.
    *
@@ -219,7 +228,9 @@ public final class Comparison {
       boolean force,
       ComparisonListener listener,
       BooleanSupplier stop) {
-    if (!force) {
+    if (force) {
+      removeAll();
+    } else {
       check(data);
     }
     Map<String, List<RunRecord>> records = new LinkedHashMap<>();

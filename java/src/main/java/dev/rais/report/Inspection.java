@@ -18,6 +18,7 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 
 /**
  * What a run drew: how often each training image and each class, what the trained network takes
@@ -226,31 +227,29 @@ public final class Inspection {
               row.trainError()));
     }
     RunDirectory.writeText(folder.resolve(CLASSES), classes.toString());
-    RunDirectory.writeText(
-        folder.resolve(EXAMPLES),
-        examples(IntStream.range(0, draws.length).mapToObj(this::example).toList()));
-    RunDirectory.writeText(folder.resolve(LABELS), examples(labelErrors()));
+    examples(folder.resolve(EXAMPLES), IntStream.range(0, draws.length).mapToObj(this::example));
+    examples(folder.resolve(LABELS), labelErrors().stream());
   }
 
-  private String examples(List<Example> examples) {
-    StringBuilder lines =
-        new StringBuilder(
-            "index,class,name,draws,predicted,predicted_name,confidence,label_probability\n");
-    for (Example e : examples) {
-      lines.append(
-          String.format(
-              Locale.ROOT,
-              "%d,%d,%s,%d,%d,%s,%.6f,%.6g\n",
-              e.index(),
-              e.label(),
-              quoted(data.classNames().get(e.label())),
-              e.draws(),
-              e.predicted(),
-              quoted(data.classNames().get(e.predicted())),
-              e.confidence(),
-              e.labelProbability()));
-    }
-    return lines.toString();
+  /** Line by line: of ten million images the text would not fit into an array. */
+  private void examples(Path file, Stream<Example> examples) {
+    String head = "index,class,name,draws,predicted,predicted_name,confidence,label_probability";
+    RunDirectory.writeLines(
+        file, Stream.concat(Stream.of(head), examples.map(this::line)).iterator());
+  }
+
+  private String line(Example e) {
+    return String.format(
+        Locale.ROOT,
+        "%d,%d,%s,%d,%d,%s,%.6f,%.6g",
+        e.index(),
+        e.label(),
+        quoted(data.classNames().get(e.label())),
+        e.draws(),
+        e.predicted(),
+        quoted(data.classNames().get(e.predicted())),
+        e.confidence(),
+        e.labelProbability());
   }
 
   /** A field of a CSV file (RFC 4180). */

@@ -1,12 +1,16 @@
 package dev.rais.train;
 
+import java.io.BufferedWriter;
 import java.io.IOException;
+import java.io.Writer;
 import java.nio.ByteBuffer;
+import java.nio.channels.Channels;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.Iterator;
 import java.util.List;
 
 /**
@@ -124,6 +128,26 @@ public final class RunDirectory implements AutoCloseable {
         e.addSuppressed(second);
       }
       throw e;
+    }
+  }
+
+  /**
+   * Removes a run's files, its checkpoints too; what others put into its folder stays.
+   *
+   * @throws RunFileException if that fails, or another process is at work there
+   */
+  public static void remove(Path directory) {
+    if (!Files.isDirectory(directory)) {
+      return;
+    }
+    try (RunDirectory run = new RunDirectory(directory, null)) {
+      run.lock = RunLock.take(directory);
+      run.begun = true;
+      Checkpoints.clear(directory);
+    } catch (IOException e) {
+      throw new RunFileException(
+          "cannot remove the run in %s: %s".formatted(directory, WholeFile.reason(e, directory)),
+          e);
     }
   }
 
@@ -259,6 +283,25 @@ public final class RunDirectory implements AutoCloseable {
   public static void writeText(Path file, String text) {
     byte[] bytes = text.getBytes(StandardCharsets.UTF_8);
     WholeFile.write(file, channel -> writeAll(channel, ByteBuffer.wrap(bytes)));
+  }
+
+  /**
+   * Writes lines as a file that appears whole or not at all, without keeping them in memory.
+   *
+   * @param lines without their ends
+   * @throws RunFileException if that fails
+   */
+  public static void writeLines(Path file, Iterator<String> lines) {
+    WholeFile.write(
+        file,
+        channel -> {
+          // Not to be closed: the channel is not ours.
+          Writer writer = new BufferedWriter(Channels.newWriter(channel, StandardCharsets.UTF_8));
+          while (lines.hasNext()) {
+            writer.append(lines.next()).append('\n');
+          }
+          writer.flush();
+        });
   }
 
   static void writeAll(FileChannel channel, ByteBuffer bytes) throws IOException {

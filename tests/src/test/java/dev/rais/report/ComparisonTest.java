@@ -26,6 +26,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.BooleanSupplier;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -155,6 +156,24 @@ class ComparisonTest {
                 label + ", seed " + seed);
           }
         });
+  }
+
+  @Test
+  void anInterruptedComparisonThatWasForcedKeepsNothingOld() throws IOException {
+    Comparison comparison = comparison(2, "rais");
+    run(comparison, false, NEVER).orElseThrow();
+    Path notes = Files.writeString(folder.resolve("runs/rais-seed1/notes.txt"), "mine");
+    assertTrue(run(comparison, true, stopAfter(new AtomicInteger(), 20)).isEmpty());
+    try (Stream<Path> files = Files.walk(folder)) {
+      List<String> old =
+          files
+              .map(file -> folder.relativize(file).toString().replace('\\', '/'))
+              .filter(name -> name.matches("runs/(uniform-short-seed0|.*-seed1)/.+"))
+              .toList();
+      assertEquals(List.of("runs/rais-seed1/notes.txt"), old, "it would be taken for finished");
+    }
+    assertEquals("mine", Files.readString(notes));
+    assertEquals(2, run(comparison, false, NEVER).orElseThrow().get("rais").size());
   }
 
   private RunRecord found(String label, int seed) {

@@ -8,7 +8,9 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Iterator;
 import java.util.List;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -60,6 +62,58 @@ class RunDirectoryTest {
     }
     assertTrue(Files.isDirectory(folder));
     assertFalse(Files.exists(folder.resolve(RunDirectory.METRICS)));
+  }
+
+  @Test
+  void aRunIsRemovedAndNothingElse() throws IOException {
+    try (RunDirectory run = RunDirectory.create(folder, CONFIG)) {
+      run.add(metrics(1, 0.5));
+      run.keep();
+    }
+    Files.writeString(folder.resolve(RunDirectory.SUMMARY), "{}");
+    Files.writeString(folder.resolve(RunDirectory.DRAWS), "{}");
+    Path checkpoints = Files.createDirectory(folder.resolve(Checkpoints.FOLDER));
+    Files.writeString(checkpoints.resolve("0000000012.safetensors"), "x");
+    Files.writeString(folder.resolve("notes.txt"), "keep");
+    RunDirectory.remove(folder);
+    try (var left = Files.walk(folder)) {
+      assertEquals(List.of(folder, folder.resolve("notes.txt")), left.toList());
+    }
+    RunDirectory.remove(folder.resolve("none"));
+    assertFalse(Files.exists(folder.resolve("none")));
+  }
+
+  @Test
+  void aRunAtWorkIsNotRemoved() {
+    try (RunDirectory run = RunDirectory.create(folder, CONFIG)) {
+      assertThrows(RunFileException.class, () -> RunDirectory.remove(folder));
+      assertTrue(Files.exists(run.path().resolve(RunDirectory.CONFIG)));
+    }
+  }
+
+  /** Text of ten million lines is no single array. */
+  @Test
+  void linesAreWrittenAsTheyCome() throws IOException {
+    Path file = folder.resolve("lines.csv");
+    Path partial = folder.resolve(".lines.csv.part");
+    Iterator<String> lines =
+        IntStream.range(0, 100_000)
+            .mapToObj(
+                i -> {
+                  try {
+                    assertTrue(i < 99_999 || Files.size(partial) > 500_000, "most is on disk");
+                  } catch (IOException e) {
+                    throw new java.io.UncheckedIOException(e);
+                  }
+                  assertFalse(Files.exists(file), "whole or not at all");
+                  return "ä" + i;
+                })
+            .iterator();
+    RunDirectory.writeLines(file, lines);
+    List<String> found = Files.readAllLines(file);
+    assertEquals(100_000, found.size());
+    assertEquals("ä99999", found.getLast());
+    assertFalse(Files.exists(partial));
   }
 
   @Test
