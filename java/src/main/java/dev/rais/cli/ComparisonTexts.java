@@ -28,10 +28,7 @@ final class ComparisonTexts {
     for (ComparisonTable.Row row : table.rows()) {
       rows.add(
           List.of(
-              row.sampler()
-                  + (row.diverged() == 0
-                      ? ""
-                      : " (%d of %d diverged)".formatted(row.diverged(), row.runs())),
+              row.sampler() + remark(table, row),
               text(row.epochs(), x -> Texts.format("%.2f", x)),
               text(row.epochsEquivalent(), x -> Texts.format("%.2f", x)),
               text(row.seconds(), Texts::time),
@@ -40,8 +37,8 @@ final class ComparisonTexts {
               error(row.finalTestError()),
               error(row.bestTestError()),
               error(row.testErrorAtRaisTime()),
-              speedUp(table, row.speedUpEpochs()),
-              speedUp(table, row.speedUpTime())));
+              speedUp(table, row, row.speedUpEpochs()),
+              speedUp(table, row, row.speedUpTime())));
     }
     Texts.table(console.out(), rows);
     if (!Double.isNaN(table.target())) {
@@ -51,6 +48,15 @@ final class ComparisonTexts {
               "speed-up: uniform's epochs (time) until the mean test error stays at or below %s, over the sampler's"
                   .formatted(Texts.percent(table.target())));
     }
+  }
+
+  /** What the means are not over. */
+  private static String remark(ComparisonTable table, ComparisonTable.Row row) {
+    if (row.diverged() > 0) {
+      return Texts.format(" (%d of %d diverged)", row.diverged(), row.runs());
+    }
+    int seeds = table.seeds().size();
+    return row.runs() < seeds ? Texts.format(" (%d of %d seeds)", row.runs(), seeds) : "";
   }
 
   private static String text(Statistic statistic, DoubleFunction<String> format) {
@@ -67,10 +73,10 @@ final class ComparisonTexts {
         : Texts.format("%.2f ± %.2f %%", 100 * error.mean(), 100 * error.standardError());
   }
 
-  private static String speedUp(ComparisonTable table, double speedUp) {
-    if (Double.isNaN(table.target())) {
-      return "-";
+  private static String speedUp(ComparisonTable table, ComparisonTable.Row row, double speedUp) {
+    if (!Double.isNaN(speedUp)) {
+      return Texts.format("×%.2f", speedUp);
     }
-    return Double.isNaN(speedUp) ? "never" : Texts.format("×%.2f", speedUp);
+    return !Double.isNaN(table.target()) && row.never() ? "never" : "-";
   }
 }

@@ -31,7 +31,8 @@ import java.util.stream.Collectors;
  * @param backends what computed
  * @param seeds of the runs
  * @param target test error that speed-ups are measured at: the mean of uniform's final ones plus
- *     0.1 point or, if that is more, one standard error. NaN without finished uniform runs
+ *     0.1 point or, if that is more, one standard error. NaN without finished uniform runs, or
+ *     while one is under way
  * @param rows one per sampler
  */
 public record ComparisonTable(
@@ -51,6 +52,7 @@ public record ComparisonTable(
    *
    * @param sampler its name, with what tells it from others of the same name
    * @param runs number of runs
+   * @param finished those of them that the means are over
    * @param diverged those of them whose loss was no longer finite
    * @param epochs real epochs
    * @param epochsEquivalent epochs equivalent
@@ -60,7 +62,8 @@ public record ComparisonTable(
    * @param finalTestError test error at the end
    * @param bestTestError least test error at any evaluation
    * @param testErrorAtRaisTime test error at the last evaluation before RAIS of the same seed had
-   *     ended, by the time of the training loops; of an end before that, at the end
+   *     ended, by the time of the training loops; of an end before that, at the end. RAIS is the
+   *     row of that name or else the only one with variants of it; NaN without
    * @param targetEpochs real epochs until the mean test error stays at or below the target; NaN for
    *     never
    * @param targetSeconds time until then, mean over the seeds
@@ -70,6 +73,7 @@ public record ComparisonTable(
   public record Row(
       String sampler,
       int runs,
+      int finished,
       int diverged,
       Statistic epochs,
       Statistic epochsEquivalent,
@@ -82,7 +86,15 @@ public record ComparisonTable(
       double targetEpochs,
       double targetSeconds,
       double speedUpEpochs,
-      double speedUpTime) {}
+      double speedUpTime) {
+    /**
+     * Whether it is certain that the mean test error does not stay at or below the target: a NaN
+     * among the speed-ups can also mean that runs are under way, or that uniform itself diverged.
+     */
+    public boolean never() {
+      return Double.isNaN(targetEpochs) && finished + diverged == runs;
+    }
+  }
 
   /** Copies the lists. */
   public ComparisonTable {
@@ -201,7 +213,7 @@ public record ComparisonTable(
     double uniformEpochs = reaches(uniform, target);
     double uniformSeconds = meanSecondsTo(uniformEpochs, uniform);
     Map<Long, Double> raisSeconds = new HashMap<>();
-    for (RunRecord run : runs.getOrDefault(Samplers.RAIS, List.of())) {
+    for (RunRecord run : rais(runs)) {
       run.summary().ifPresent(end -> raisSeconds.put(run.config().seed(), end.secondsTraining()));
     }
     List<Row> rows = new ArrayList<>();
@@ -230,6 +242,16 @@ public record ComparisonTable(
         rows);
   }
 
+  /** Those whose time others are given; of several variants none is the one. */
+  private static List<RunRecord> rais(Map<String, List<RunRecord>> runs) {
+    List<List<RunRecord>> variants =
+        runs.values().stream()
+            .filter(same -> !same.isEmpty())
+            .filter(same -> same.getFirst().config().sampler().equals(Samplers.RAIS))
+            .toList();
+    return runs.getOrDefault(Samplers.RAIS, variants.size() == 1 ? variants.getFirst() : List.of());
+  }
+
   /**
    * Writes compare.json into the comparison's folder.
    *
@@ -240,6 +262,9 @@ public record ComparisonTable(
   }
 
   private static double target(List<RunRecord> uniform) {
+    if (!uniform.stream().allMatch(RunRecord::isOver)) {
+      return Double.NaN;
+    }
     Statistic error = statistic(uniform, Summary::finalTestError);
     double margin =
         Double.isNaN(error.standardError())
@@ -309,6 +334,7 @@ public record ComparisonTable(
     return new Row(
         label,
         runs.size(),
+        (int) runs.stream().filter(run -> run.summary().isPresent()).count(),
         (int) runs.stream().filter(run -> run.divergence().isPresent()).count(),
         statistic(runs, Summary::epochs),
         statistic(runs, Summary::epochsEquivalent),

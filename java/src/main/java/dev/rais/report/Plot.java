@@ -6,6 +6,7 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Locale;
 import org.knowm.xchart.BitmapEncoder;
 import org.knowm.xchart.VectorGraphicsEncoder;
 import org.knowm.xchart.internal.chartpart.Chart;
@@ -52,8 +53,13 @@ public record Plot(String name, String section, String title, String svg, Chart<
         svg.substring(begin, end)
             .replaceAll(" (width|height|viewBox|x|y)=\"[^\"]*\"", "")
             .concat(
-                " width=\"%d\" height=\"%d\" viewBox=\"0 0 %d %d\""
-                    .formatted(width, height, width, height));
+                String.format(
+                    Locale.ROOT,
+                    " width=\"%d\" height=\"%d\" viewBox=\"0 0 %d %d\"",
+                    width,
+                    height,
+                    width,
+                    height));
     String body = svg.substring(end).replace("SansSerif", "sans-serif");
     // Without the document type, which XML readers would fetch from the network.
     return "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n" + open + body;

@@ -158,7 +158,7 @@ final class Plots {
     int position = -1;
     for (Map.Entry<String, List<RunRecord>> entry : runs.entrySet()) {
       position++;
-      Curve curve = finite(Curve.of(entry.getValue(), moment.of(), quantity.of()));
+      Curve curve = finite(Curve.of(shown(entry.getValue()), moment.of(), quantity.of()));
       if (curve.x().isEmpty()) {
         continue;
       }
@@ -168,6 +168,16 @@ final class Plots {
     return chart.getSeriesMap().isEmpty()
         ? null
         : Plot.of(quantity.name() + "-" + moment.name(), quantity.section(), chart);
+  }
+
+  /**
+   * The runs that plots show: as in the table, those that did not diverge, if there are any. A run
+   * without evaluations has nothing to show.
+   */
+  private static List<RunRecord> shown(List<RunRecord> runs) {
+    List<RunRecord> evaluated = runs.stream().filter(run -> !run.metrics().isEmpty()).toList();
+    List<RunRecord> whole = evaluated.stream().filter(run -> run.divergence().isEmpty()).toList();
+    return whole.isEmpty() ? evaluated : whole;
   }
 
   private static Curve finite(Curve curve) {
@@ -354,8 +364,8 @@ final class Plots {
   /** Position by position, the mean over the last evaluations of runs; empty where one lacks it. */
   private static List<Double> mean(List<RunRecord> runs, Function<Draws, List<Double>> of) {
     List<List<Double>> all = new ArrayList<>();
-    for (RunRecord run : runs) {
-      all.add(run.metrics().isEmpty() ? List.of() : of.apply(run.metrics().getLast().draws()));
+    for (RunRecord run : shown(runs)) {
+      all.add(of.apply(run.metrics().getLast().draws()));
     }
     int size = all.stream().mapToInt(List::size).min().orElse(0);
     List<Double> mean = new ArrayList<>(Collections.nCopies(size, 0.0));

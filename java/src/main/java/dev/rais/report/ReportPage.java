@@ -145,7 +145,7 @@ public final class ReportPage {
           page,
           row.diverged() == 0
               ? Integer.toString(row.runs())
-              : "%d (%d diverged)".formatted(row.runs(), row.diverged()));
+              : format("%d (%d diverged)", row.runs(), row.diverged()));
       cell(page, text(row.epochs(), x -> format("%.2f", x)));
       cell(page, text(row.epochsEquivalent(), x -> format("%.2f", x)));
       cell(page, text(row.seconds(), x -> format("%.1f", x)));
@@ -154,8 +154,8 @@ public final class ReportPage {
       cell(page, error(row.finalTestError()));
       cell(page, error(row.bestTestError()));
       cell(page, error(row.testErrorAtRaisTime()));
-      cell(page, speedUp(table, row.speedUpEpochs()));
-      cell(page, speedUp(table, row.speedUpTime()));
+      cell(page, speedUp(table, row, row.speedUpEpochs()));
+      cell(page, speedUp(table, row, row.speedUpTime()));
       page.append("</tr>\n");
     }
     page.append("</table></div>\n");
@@ -224,11 +224,11 @@ public final class ReportPage {
         : format("%.2f ± %.2f %%", 100 * error.mean(), 100 * error.standardError());
   }
 
-  private static String speedUp(ComparisonTable table, double speedUp) {
-    if (Double.isNaN(table.target())) {
-      return "–";
+  private static String speedUp(ComparisonTable table, ComparisonTable.Row row, double speedUp) {
+    if (!Double.isNaN(speedUp)) {
+      return format("×%.2f", speedUp);
     }
-    return Double.isNaN(speedUp) ? "never" : format("×%.2f", speedUp);
+    return !Double.isNaN(table.target()) && row.never() ? "never" : "–";
   }
 
   /** What all runs share, then what they differ in. */
@@ -246,7 +246,7 @@ public final class ReportPage {
       page.append("<tr><td>")
           .append(escape(component.getName()))
           .append("</td><td>")
-          .append(escape(text.toLowerCase(Locale.ROOT)))
+          .append(escape(text))
           .append("</td></tr>\n");
     }
     page.append("</table></div>\n");
@@ -254,7 +254,9 @@ public final class ReportPage {
 
   private static Object value(RecordComponent component, RunRecord run) {
     try {
-      return component.getAccessor().invoke(run.config());
+      Object value = component.getAccessor().invoke(run.config());
+      // Choices as options name them.
+      return value instanceof Enum<?> choice ? choice.name().toLowerCase(Locale.ROOT) : value;
     } catch (ReflectiveOperationException e) {
       throw new AssertionError(e);
     }
@@ -269,12 +271,12 @@ public final class ReportPage {
       {"Java", Runtime.version() + ", " + System.getProperty("java.vm.name")},
       {
         "machine",
-        "%s %s, %s, %d processors"
-            .formatted(
-                System.getProperty("os.name"),
-                System.getProperty("os.version"),
-                System.getProperty("os.arch"),
-                runtime.availableProcessors())
+        format(
+            "%s %s, %s, %d processors",
+            System.getProperty("os.name"),
+            System.getProperty("os.version"),
+            System.getProperty("os.arch"),
+            runtime.availableProcessors())
       }
     };
     for (String[] row : rows) {

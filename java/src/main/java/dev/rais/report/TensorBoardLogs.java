@@ -39,7 +39,7 @@ public final class TensorBoardLogs implements ComparisonListener, AutoCloseable 
                   : folder.resolve(PlannedRun.folderName(run.label(), run.config().seed()));
           double now = now();
           // TensorBoard takes what has "tfevents" in its name, in the order of the names.
-          String name = "events.out.tfevents.%d.rais".formatted(Math.round(now * 1000));
+          String name = "events.out.tfevents." + Math.round(now * 1000) + ".rais";
           return new EventFile(own.resolve(name), now);
         });
   }

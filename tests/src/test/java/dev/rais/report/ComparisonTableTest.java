@@ -1,6 +1,7 @@
 package dev.rais.report;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -61,6 +62,70 @@ class ComparisonTableTest {
     assertEquals(4, curve.reaches(0.2), "not 2, where it does not stay");
     assertEquals(1, curve.reaches(0.5));
     assertTrue(Double.isNaN(curve.reaches(0.05)), "never");
+  }
+
+  /** Of 10,000 test images 72 and 10 more; in doubles 0.0072 + 0.001 is less than 0.0082. */
+  @Test
+  void aMeanThatIsTheTargetReachesIt() {
+    ComparisonTable table =
+        table(Runs.run("uniform", 0, 1, 0.5, 0.0072), Runs.run("rais", 0, 1, 0.0082, 0.0082));
+    assertTrue(table.target() < 0.0082, "the sum is rounded down");
+    assertEquals(1, row(table, "rais").targetEpochs());
+    ComparisonTable above =
+        table(Runs.run("uniform", 0, 1, 0.5, 0.0072), Runs.run("rais", 0, 1, 0.0083, 0.0082));
+    assertEquals(2, row(above, "rais").targetEpochs(), "one image more is not the target");
+  }
+
+  @Test
+  void aCourseEndsWhereNothingMoreIsKnownOfARun() {
+    RunRecord whole = Runs.run("rais", 0, 1, 0.5, 0.3, 0.1);
+    RunRecord half = Runs.run("rais", 1, 1, 0.4, 0.2, 0.1);
+    for (RunRecord other : List.of(Runs.underWay(half, 2), Runs.diverged(half, 2))) {
+      Curve curve = Curve.of(List.of(whole, other), Metrics::epochs, Metrics::testError);
+      assertEquals(List.of(1.0, 2.0), curve.x(), "its second error is not its last");
+      assertEquals(0.25, curve.mean().get(1), 1e-12);
+    }
+  }
+
+  @Test
+  void neverIsSaidOnlyWhereItIsCertain() {
+    RunRecord uniform = Runs.run("uniform", 0, 1, 0.3, 0.2, 0.1);
+    RunRecord uniformToo = Runs.run("uniform", 1, 1, 0.3, 0.2, 0.1);
+    RunRecord fast = Runs.run("rais", 0, 1, 0.1);
+    RunRecord fastToo = Runs.run("rais", 1, 1, 0.1, 0.1);
+    RunRecord slow = Runs.run("infobatch", 0, 1, 0.3, 0.2);
+    assertTrue(row(table(uniform, fast, slow), "infobatch").never());
+    assertTrue(
+        row(table(uniform, fast, Runs.diverged(fastToo, 1)), "rais").never(), "one run diverged");
+
+    ComparisonTable.Row underWay =
+        row(table(uniform, uniformToo, fast, Runs.underWay(fastToo, 1)), "rais");
+    assertFalse(underWay.never(), "it may still come to it");
+    assertEquals(2, underWay.runs());
+    assertEquals(1, underWay.finished());
+
+    // Uniform's own time until the target is not known then; that of RAIS is.
+    ComparisonTable without = table(uniform, Runs.diverged(uniformToo, 1), fast, fastToo);
+    assertTrue(Double.isNaN(row(without, "rais").speedUpEpochs()));
+    assertEquals(1, row(without, "rais").targetEpochs());
+    assertFalse(row(without, "rais").never());
+
+    ComparisonTable early = table(uniform, Runs.underWay(uniformToo, 1), slow);
+    assertTrue(Double.isNaN(early.target()), "uniform's mean is not known yet");
+  }
+
+  @Test
+  void aVariantOfRaisGivesTheTimeWhereItIsTheOnlyOne() {
+    Map<String, List<RunRecord>> runs = new LinkedHashMap<>();
+    runs.put("uniform", List.of(Runs.run("uniform", 0, 1, 0.5, 0.4, 0.3)));
+    runs.put("rais:gain-max=2", List.of(Runs.run("rais", 0, 1, 0.3, 0.2)));
+    assertEquals(0.4, row(ComparisonTable.of(runs), "uniform").testErrorAtRaisTime().mean(), 1e-12);
+    runs.put("rais:gain-max=3", List.of(Runs.run("rais", 0, 1, 0.3)));
+    assertTrue(
+        Double.isNaN(row(ComparisonTable.of(runs), "uniform").testErrorAtRaisTime().mean()),
+        "of two neither is the one");
+    runs.put("rais", List.of(Runs.run("rais", 0, 1, 0.3)));
+    assertEquals(0.5, row(ComparisonTable.of(runs), "uniform").testErrorAtRaisTime().mean(), 1e-12);
   }
 
   @Test

@@ -1,5 +1,6 @@
 package dev.rais.report;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -15,15 +16,20 @@ import java.nio.file.Path;
 import java.util.Base64;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import javax.imageio.ImageIO;
 import javax.xml.parsers.DocumentBuilderFactory;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
+import org.knowm.xchart.XYChart;
+import org.knowm.xchart.XYSeries;
 import org.w3c.dom.Document;
 import org.xml.sax.InputSource;
 
@@ -147,6 +153,85 @@ class ReportPageTest {
             .html();
     assertFalse(html.contains("<script") || html.contains("<b>"), "escaped");
     assertTrue(html.contains("&lt;b&gt;&quot;data&quot; &amp; &#39;more&#39;"));
+  }
+
+  @Test
+  void namesAreShownAsTheyAre() {
+    TrainingConfig config = TrainingConfig.builder("MyData", "mlp", "rais").build();
+    String html =
+        ReportPage.of(Map.of("rais", List.of(Runs.run(config, 1, 0.2))), List.of()).html();
+    assertTrue(html.contains("<tr><td>data</td><td>MyData</td></tr>"), html);
+    assertTrue(html.contains("<tr><td>draw</td><td>rounds</td></tr>"), "as the option has it");
+  }
+
+  /** Arabic has digits of its own, German another decimal mark. */
+  @Test
+  void thePageIsTheSameInEveryLocale() {
+    Locale before = Locale.getDefault();
+    try {
+      Locale.setDefault(Locale.ROOT);
+      List<String> expected = withoutIds(ReportPage.of(runs(), List.of("cat", "dog")));
+      for (String tag : List.of("ar-EG-u-nu-arab", "de-DE")) {
+        Locale.setDefault(Locale.forLanguageTag(tag));
+        List<String> found = withoutIds(ReportPage.of(runs(), List.of("cat", "dog")));
+        for (int i = 0; i < expected.size(); i++) {
+          assertTrue(expected.get(i).equals(found.get(i)), "part " + i + " in " + tag);
+        }
+      }
+    } finally {
+      Locale.setDefault(before);
+    }
+  }
+
+  /** The page's text and the plots, in which each drawing numbers its clip paths anew. */
+  private static List<String> withoutIds(ReportPage.Report report) {
+    return Stream.concat(
+            Stream.of(report.html().replaceAll("base64,[^\"]*", "")),
+            report.plots().stream().map(plot -> plot.svg().replaceAll("clip-?\\d+", "clip")))
+        .toList();
+  }
+
+  /** As in the table, whose means are over finished runs. */
+  @Test
+  void plotsLeaveOutRunsThatDiverged() {
+    RunRecord whole = Runs.run("uniform", 0, 2, 0.5, 0.4, 0.3);
+    RunRecord other = Runs.run("uniform", 1, 2, 0.7, 0.6, 0.5);
+    for (int evaluations : new int[] {0, 1}) {
+      Map<String, List<RunRecord>> runs =
+          Map.of("uniform", List.of(whole, Runs.diverged(other, evaluations)));
+      Plot plot = ReportPage.of(runs, List.of()).plots().getFirst();
+      assertEquals("test-error-epochs", plot.name());
+      XYSeries series = ((XYChart) plot.chart()).getSeriesMap().get("uniform");
+      assertArrayEquals(new double[] {50, 40, 30}, series.getYData(), 1e-9);
+    }
+    // Where all diverged, what there is of them.
+    Map<String, List<RunRecord>> none =
+        Map.of("uniform", List.of(Runs.diverged(whole, 2), Runs.diverged(other, 1)));
+    XYSeries series =
+        ((XYChart) ReportPage.of(none, List.of()).plots().getFirst().chart())
+            .getSeriesMap()
+            .get("uniform");
+    assertArrayEquals(new double[] {60}, series.getYData(), 1e-9);
+  }
+
+  @Test
+  void whatIsNotKnownYetIsNotCalledNever() {
+    RunRecord uniform = Runs.run("uniform", 0, 1, 0.3, 0.1);
+    RunRecord rais = Runs.run("rais", 0, 1, 0.1);
+    Map<String, List<RunRecord>> runs =
+        ComparisonTable.byLabel(
+            List.of(uniform, rais, Runs.underWay(Runs.run("rais", 1, 1, 0.3, 0.1), 1)));
+    assertFalse(ReportPage.of(runs, List.of()).html().contains("never"));
+  }
+
+  /** A loss on its way to infinity is still a number. */
+  @Test
+  @Timeout(60)
+  void enormousLossesCanBePlotted() throws Exception {
+    RunRecord run = Runs.run("naive", 0, 1, 0.3, 1e38, 0.9);
+    for (Plot plot : ReportPage.of(Map.of("naive", List.of(run)), List.of()).plots()) {
+      parse(plot.svg());
+    }
   }
 
   @Test

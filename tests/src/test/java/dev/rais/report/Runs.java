@@ -3,6 +3,7 @@ package dev.rais.report;
 import dev.rais.sampling.Calibration;
 import dev.rais.train.Draws;
 import dev.rais.train.Metrics;
+import dev.rais.train.RunDirectory;
 import dev.rais.train.RunRecord;
 import dev.rais.train.Summary;
 import dev.rais.train.TrainingConfig;
@@ -63,6 +64,29 @@ final class Runs {
         metrics,
         Optional.of(summary),
         Optional.empty());
+  }
+
+  /** The same run as it was after so many evaluations, still under way. */
+  static RunRecord underWay(RunRecord run, int evaluations) {
+    return new RunRecord(
+        run.directory(),
+        run.config(),
+        run.metrics().subList(0, evaluations),
+        Optional.empty(),
+        Optional.empty());
+  }
+
+  /** The same run, had it diverged after so many evaluations. */
+  static RunRecord diverged(RunRecord run, int evaluations) {
+    RunRecord before = underWay(run, evaluations);
+    return new RunRecord(
+        run.directory(),
+        run.config(),
+        before.metrics(),
+        Optional.empty(),
+        Optional.of(
+            new RunDirectory.Divergence(
+                10L * evaluations + 1, 10L * evaluations, evaluations, "loss is NaN")));
   }
 
   private static Metrics metrics(int epoch, double seconds, double error) {
