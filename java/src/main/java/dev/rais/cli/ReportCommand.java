@@ -6,6 +6,7 @@ import dev.rais.report.RunFolders;
 import dev.rais.train.RunDirectory;
 import dev.rais.train.RunJson;
 import dev.rais.train.RunRecord;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
@@ -64,7 +65,12 @@ final class ReportCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
-    Path page = out.toAbsolutePath();
+    Path page = out.toAbsolutePath().normalize();
+    if (Files.isDirectory(page)) {
+      throw CommandException.usage(
+          "--out %s is a folder; expected the name of the page, such as %s"
+              .formatted(out, out.resolve(ReportPage.FILE)));
+    }
     RunDirectory.requireWritable(page.getParent());
     Map<String, List<RunRecord>> runs = RunFolders.read(folders);
     ReportPage.of(runs, RunFolders.classNames(runs))

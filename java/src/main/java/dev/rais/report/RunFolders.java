@@ -12,6 +12,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.stream.Stream;
 
 /** Finds and reads runs in folders. */
@@ -36,7 +37,8 @@ public final class RunFolders {
       throw new RunFileException("there are no runs in " + folders);
     }
     ComparisonTable.requireComparable(runs);
-    Map<String, List<RunRecord>> byLabel = ComparisonTable.byLabel(runs);
+    Map<String, List<RunRecord>> byLabel =
+        asCompared(runs).orElseGet(() -> ComparisonTable.byLabel(runs));
     Map<String, List<RunRecord>> ordered = new LinkedHashMap<>();
     for (String first : List.of(Samplers.UNIFORM, Samplers.UNIFORM_SHORT)) {
       if (byLabel.containsKey(first)) {
@@ -45,6 +47,42 @@ public final class RunFolders {
     }
     byLabel.forEach(ordered::putIfAbsent);
     return ordered;
+  }
+
+  /**
+   * Runs of comparisons by the labels that they had there, which their folders are named after: by
+   * their options alone, uniform beside a variant of it would not be known as the reference.
+   *
+   * @return nothing if a run has another folder, or runs of one label do not belong together
+   */
+  private static Optional<Map<String, List<RunRecord>>> asCompared(List<RunRecord> runs) {
+    Map<String, List<RunRecord>> byLabel = new LinkedHashMap<>();
+    for (RunRecord run : runs) {
+      Optional<String> label = label(run);
+      if (label.isEmpty()) {
+        return Optional.empty();
+      }
+      byLabel.computeIfAbsent(label.get(), key -> new ArrayList<>()).add(run);
+    }
+    boolean together =
+        byLabel.values().stream().allMatch(same -> ComparisonTable.byLabel(same).size() == 1);
+    return together ? Optional.of(byLabel) : Optional.empty();
+  }
+
+  /** The label that a comparison gave a run; nothing if none did. */
+  private static Optional<String> label(RunRecord run) {
+    String name = run.directory().toAbsolutePath().normalize().getFileName().toString();
+    String variantName = name.substring(0, Math.max(0, name.lastIndexOf('-')));
+    try {
+      Variant variant = Variant.parse(variantName.replace('+', ':'));
+      boolean same =
+          name.equals(PlannedRun.folderName(variant.label(), run.config().seed()))
+              && variant.sampler().equals(run.config().sampler())
+              && variant.apply(run.config().toBuilder()).build().equals(run.config());
+      return same ? Optional.of(variant.label()) : Optional.empty();
+    } catch (IllegalArgumentException e) {
+      return Optional.empty(); // a name of people's own
+    }
   }
 
   private static List<Path> runs(Path folder) {

@@ -1,6 +1,7 @@
 package dev.rais.train;
 
 import java.io.IOException;
+import java.nio.charset.CharacterCodingException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -122,6 +123,8 @@ public record RunRecord(
   private static String text(Path file) {
     try {
       return Files.readString(file);
+    } catch (CharacterCodingException e) {
+      throw damaged(file, "it is no text");
     } catch (IOException e) {
       throw new RunFileException(
           "cannot read %s: %s".formatted(file, WholeFile.reason(e, file)), e);

@@ -4,12 +4,15 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -79,6 +82,55 @@ class ReportCommandTest {
         2, new ObjectMapper().readTree(outcome.lastLine()).get("rows").size(), outcome.out());
   }
 
+  /** The same samplers by the same names, with the same reference. */
+  @Test
+  void theReportOfAComparisonHasItsRows() throws IOException {
+    Path data = Cli.smallData(folder.resolve("small"), 640, 100);
+    Path compared = folder.resolve("cmp");
+    Cli.Outcome comparison =
+        Cli.rais(
+            "compare",
+            "--data",
+            data.toString(),
+            "--model",
+            "mlp",
+            "--samplers",
+            "uniform,uniform:epochs=0.5,rais,rais:gain-max=2",
+            "--epochs",
+            "1",
+            "--batch-size",
+            "16",
+            "--seeds",
+            "1",
+            "--quiet",
+            "--json",
+            "--out",
+            compared.toString());
+    assertEquals(0, comparison.code(), comparison.toString());
+    Cli.Outcome outcome = report(compared);
+    assertEquals(0, outcome.code(), outcome.toString());
+    JsonNode expected = new ObjectMapper().readTree(comparison.lastLine());
+    JsonNode found = new ObjectMapper().readTree(outcome.lastLine());
+    assertEquals(expected.get("target"), found.get("target"));
+    assertEquals(bySampler(expected), bySampler(found));
+    assertTrue(bySampler(found).containsKey("rais:gain-max=2"), found.toString());
+  }
+
+  private static Map<String, JsonNode> bySampler(JsonNode table) {
+    Map<String, JsonNode> rows = new HashMap<>();
+    table.get("rows").forEach(row -> rows.put(row.get("sampler").asText(), row));
+    return rows;
+  }
+
+  @Test
+  void aFolderIsNoPage() throws IOException {
+    Path reports = Files.createDirectories(folder.resolve("reports"));
+    Cli.Outcome outcome = Cli.rais("report", uniform.toString(), "--out", reports.toString());
+    assertEquals(2, outcome.code(), outcome.toString());
+    assertTrue(outcome.err().contains("--out " + reports + " is a folder"), outcome.err());
+    assertEquals(List.of("reports"), Cli.contents(folder), "no plots beside it");
+  }
+
   private void refuses(String sentence, Path... runs) {
     Cli.Outcome outcome = report(runs);
     assertEquals(1, outcome.code(), outcome.toString());
@@ -109,6 +161,10 @@ class ReportCommandTest {
     String lines = Files.readString(cut.resolve("metrics.jsonl"));
     Files.writeString(cut.resolve("metrics.jsonl"), lines.substring(0, lines.length() - 40));
     refuses("metrics.jsonl is damaged: line ", cut);
+
+    Path binary = copy("binary");
+    Files.write(binary.resolve("metrics.jsonl"), new byte[] {(byte) 0xff, 0, (byte) 0xfe});
+    refuses("metrics.jsonl is damaged: it is no text", binary);
 
     Path shortened = copy("shortened");
     List<String> all = Files.readAllLines(shortened.resolve("metrics.jsonl"));
