@@ -171,13 +171,14 @@ final class CompareCommand implements Callable<Integer> {
       }
       ComparisonTable table = ComparisonTable.of(runs.get());
       table.write(output.out);
-      ReportPage.of(runs.get(), RunFolders.classNames(runs.get()))
-          .write(output.out.resolve(ReportPage.FILE), output.out.resolve(ReportPage.PLOTS));
+      // Before the page, which can fail, say for want of fonts.
       if (output.json) {
         console.out().println(new RunJson().line(table));
       } else {
         ComparisonTexts.print(console, table);
       }
+      ReportPage.of(runs.get(), RunFolders.classNames(runs.get()))
+          .write(output.out.resolve(ReportPage.FILE), output.out.resolve(ReportPage.PLOTS));
     }
     return 0;
   }

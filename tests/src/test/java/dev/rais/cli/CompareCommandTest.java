@@ -90,6 +90,16 @@ class CompareCommandTest {
   }
 
   @Test
+  void theTableIsPrintedAlthoughThePageCannotBeWritten() throws IOException {
+    Path out = Files.createDirectory(folder.resolve("cmp"));
+    Files.writeString(out.resolve("plots"), "a file in the way");
+    Cli.Outcome outcome = Cli.rais(arguments("--out", out.toString(), "--epochs", "0.5"));
+    assertEquals(1, outcome.code(), outcome.toString());
+    assertTrue(outcome.err().contains("cannot write plots to "), outcome.err());
+    assertTrue(outcome.out().startsWith("sampler "), outcome.out());
+  }
+
+  @Test
   void aTerminalShowsATable() {
     Cli.Outcome outcome =
         Cli.raisOn(100, arguments("--out", folder.resolve("t").toString(), "--epochs", "0.5"));
