@@ -349,6 +349,8 @@ final class TrainCommand implements Callable<Integer> {
     }
 
     void evaluated(Metrics metrics) {
+      // A run that went back to a checkpoint comes by there again.
+      history.removeIf(before -> before.iteration() >= metrics.iteration());
       history.add(metrics);
       listener.evaluated(run, metrics);
     }

@@ -129,7 +129,10 @@ public final class LiveReport implements ComparisonListener, AutoCloseable {
 
   @Override
   public synchronized void evaluated(PlannedRun run, Metrics metrics) {
-    runs.computeIfAbsent(run, key -> new State(run, List.of())).metrics.add(metrics);
+    List<Metrics> known = runs.computeIfAbsent(run, key -> new State(run, List.of())).metrics;
+    // A run that went back to a checkpoint comes by there again.
+    known.removeIf(before -> before.iteration() >= metrics.iteration());
+    known.add(metrics);
     changed();
   }
 
@@ -149,7 +152,7 @@ public final class LiveReport implements ComparisonListener, AutoCloseable {
       int port = server.getAddress().getPort();
       String host = exchange.getRequestHeaders().getFirst("Host");
       // A page from elsewhere could otherwise read this one through a name of its own.
-      if (!("127.0.0.1:" + port).equals(host) && !("localhost:" + port).equals(host)) {
+      if (!isOurs(host, port)) {
         refuse(exchange, 403, "this report is for 127.0.0.1:" + port);
       } else if (!exchange.getRequestMethod().equals("GET")) {
         exchange.getResponseHeaders().set("Allow", "GET");
@@ -162,6 +165,12 @@ public final class LiveReport implements ComparisonListener, AutoCloseable {
         }
       }
     }
+  }
+
+  /** Browsers leave out the port that addresses have without one. */
+  static boolean isOurs(String host, int port) {
+    return List.of("127.0.0.1", "localhost").stream()
+        .anyMatch(name -> (name + ":" + port).equals(host) || port == 80 && name.equals(host));
   }
 
   private static void refuse(HttpExchange exchange, int code, String why) throws IOException {
@@ -216,7 +225,8 @@ public final class LiveReport implements ComparisonListener, AutoCloseable {
       told = version;
     }
     try {
-      send(out, ": connected\n\n");
+      // What changed since the browser got its page, or while it was cut off, it was not told.
+      send(out, "data: " + told + "\n\n");
       while (true) {
         boolean end;
         boolean news;
