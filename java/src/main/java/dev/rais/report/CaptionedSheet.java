@@ -36,8 +36,10 @@ final class CaptionedSheet {
    * Writes a PNG with the images in rows of ten: class, prediction in brackets, number of draws.
    *
    * @throws RunFileException if the file cannot be written
+   * @throws IllegalStateException if there are no fonts
    */
   void write(Path file, List<Inspection.Example> examples) {
+    Fonts.require("contact sheets");
     try (OutputStream out = Files.newOutputStream(file)) {
       if (!ImageIO.write(draw(examples), "png", out)) {
         throw new IOException("this Java cannot write PNG files");

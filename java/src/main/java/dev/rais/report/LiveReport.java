@@ -40,7 +40,8 @@ public final class LiveReport implements ComparisonListener, AutoCloseable {
           try {
             const text = await (await fetch("/", {cache: "no-store"})).text();
             const page = new DOMParser().parseFromString(text, "text/html");
-            document.querySelector("main").replaceWith(page.querySelector("main"));
+            const main = page.querySelector("main");
+            if (main) { document.querySelector("main").replaceWith(main); }
           } catch (e) {
             // The run is over and its server gone; what is shown stays.
           }
@@ -159,7 +160,7 @@ public final class LiveReport implements ComparisonListener, AutoCloseable {
         refuse(exchange, 405, "this report can only be read");
       } else {
         switch (exchange.getRequestURI().getPath()) {
-          case "/" -> answer(exchange, 200, "text/html; charset=utf-8", page());
+          case "/" -> answerPage(exchange);
           case "/events" -> events(exchange);
           default -> refuse(exchange, 404, "there is only / and /events");
         }
@@ -185,6 +186,18 @@ public final class LiveReport implements ComparisonListener, AutoCloseable {
     exchange.getResponseHeaders().set("X-Content-Type-Options", "nosniff");
     exchange.sendResponseHeaders(code, body.length);
     exchange.getResponseBody().write(body);
+  }
+
+  private void answerPage(HttpExchange exchange) throws IOException {
+    byte[] made;
+    try {
+      made = page();
+    } catch (RuntimeException e) {
+      // Else the connection would end without a word.
+      refuse(exchange, 500, "the report cannot be made: " + e.getMessage());
+      return;
+    }
+    answer(exchange, 200, "text/html; charset=utf-8", made);
   }
 
   private byte[] page() {

@@ -36,12 +36,6 @@ public record Plot(String name, String section, String title, String svg, Chart<
           chart);
     } catch (IOException e) {
       throw new IllegalStateException("the plot %s cannot be drawn: %s".formatted(name, e), e);
-    } catch (NullPointerException | InternalError | NoClassDefFoundError e) {
-      // What Java throws where it finds no fonts differs.
-      throw new IllegalStateException(
-          "plots cannot be drawn, probably for want of fonts (%s); install fontconfig and a font, for example fonts-dejavu-core"
-              .formatted(e),
-          e);
     }
   }
 

@@ -63,8 +63,13 @@ final class Plots {
     this.classNames = classNames;
   }
 
-  /** All that can be drawn. */
+  /**
+   * All that can be drawn.
+   *
+   * @throws IllegalStateException if there are no fonts
+   */
   List<Plot> all() {
+    Fonts.require("plots");
     List<Plot> plots = new ArrayList<>();
     List<Quantity> learning =
         List.of(

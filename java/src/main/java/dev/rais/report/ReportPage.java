@@ -6,8 +6,10 @@ import dev.rais.train.RunFileException;
 import dev.rais.train.RunRecord;
 import dev.rais.train.TrainingConfig;
 import dev.rais.train.Version;
+import java.io.IOException;
 import java.lang.reflect.RecordComponent;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Base64;
 import java.util.List;
@@ -54,6 +56,11 @@ public final class ReportPage {
      * @throws RunFileException if that fails
      */
     public void write(Path page, Path plotsFolder) {
+      try {
+        Files.createDirectories(page.toAbsolutePath().getParent());
+      } catch (IOException e) {
+        throw new RunFileException("cannot make the folder of %s: %s".formatted(page, e), e);
+      }
       plots.forEach(plot -> plot.write(plotsFolder));
       RunDirectory.writeText(page, html);
     }

@@ -257,6 +257,16 @@ class ReportPageTest {
   }
 
   @Test
+  void aPageWithoutPlotsMakesItsFolderToo() {
+    RunRecord run = Runs.diverged(Runs.run("naive", 0, 1, 0.3), 0);
+    ReportPage.Report report = ReportPage.of(Map.of("naive", List.of(run)), List.of());
+    assertTrue(report.plots().isEmpty());
+    Path page = folder.resolve("new/deep/report.html");
+    report.write(page, page.resolveSibling("plots"));
+    assertTrue(Files.exists(page));
+  }
+
+  @Test
   void theImagesInThePageAreThePlots() {
     ReportPage.Report report = ReportPage.of(new LinkedHashMap<>(runs()), List.of());
     Matcher images =
