@@ -52,6 +52,38 @@ class ExperimentsTest {
                     script.getFileName().toString(), () -> runsOn(script, data)));
   }
 
+  @Test
+  void theRunsOfAnotherFolderAreEvaluated() throws IOException, InterruptedException {
+    Path out = folder.resolve("else where");
+    Path run = Files.createDirectories(out.resolve("runs/rais-seed0"));
+    for (List<String> given : List.of(List.of("--out", out.toString()), List.of("--out=" + out))) {
+      List<String> calls = calls(experiments().resolve("imbalanced"), given);
+      assertTrue(calls.contains(run.resolve("model.safetensors").toString()), calls.toString());
+    }
+  }
+
+  /** All arguments of all calls of rais. */
+  private static List<String> calls(Path script, List<String> given)
+      throws IOException, InterruptedException {
+    Path root = Files.createTempDirectory(folder, "root");
+    Path copy = root.resolve("docs/experiments").resolve(script.getFileName());
+    Files.createDirectories(copy.getParent());
+    Files.copy(script, copy);
+    assertTrue(copy.toFile().setExecutable(true));
+    Path rais = root.resolve("rais");
+    Files.writeString(rais, "#!/usr/bin/env bash\nprintf '%s\\n' \"$@\" >>\"$0.calls\"\n");
+    assertTrue(rais.toFile().setExecutable(true));
+    List<String> command = new ArrayList<>(List.of(copy.toString()));
+    command.addAll(given);
+    Process process =
+        new ProcessBuilder(command)
+            .redirectErrorStream(true)
+            .redirectOutput(ProcessBuilder.Redirect.DISCARD)
+            .start();
+    assertTrue(process.waitFor(60, TimeUnit.SECONDS));
+    return Files.readAllLines(root.resolve("rais.calls"));
+  }
+
   private static void runsOn(Path script, Path data) throws IOException, InterruptedException {
     String name = script.getFileName().toString();
     List<String> arguments = new ArrayList<>(arguments(script));
