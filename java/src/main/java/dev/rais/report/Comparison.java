@@ -24,6 +24,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.BooleanSupplier;
+import java.util.function.Consumer;
 
 /**
  * Trains the same network from the same initial weights with several samplers, for several seeds.
@@ -149,16 +150,36 @@ public final class Comparison {
         finished(run, data);
         checkpoint(run, warning -> {});
       }
+      checkShortened(seed, data);
+    }
+  }
+
+  /** What else would be found out only when RAIS is done. */
+  private void checkShortened(long seed, Dataset data) {
+    PlannedRun rais =
+        planned(seed).stream()
+            .filter(run -> run.label().equals(raisLabel()))
+            .findFirst()
+            .orElseThrow();
+    Optional<RunRecord> record = finished(rais, data);
+    Path folder = runs.resolve(PlannedRun.folderName(Samplers.UNIFORM_SHORT, seed));
+    if (record.isEmpty() && (isOver(folder) || RunDirectory.isInterrupted(folder))) {
+      throw forced(
+          new RunFileException(
+              "%s has the length of another run of RAIS than %s, which is not finished; list the other one first"
+                  .formatted(folder, rais.directory())));
+    }
+    if (record.isPresent() && record.get().summary().isPresent()) {
+      PlannedRun run = shortened(seed, record.get(), data.train().count());
+      finished(run, data);
+      checkpoint(run, warning -> {});
     }
   }
 
   /** The run, if it was over before. */
   private static Optional<RunRecord> finished(PlannedRun run, Dataset data) {
     Path folder = run.directory();
-    boolean over =
-        Files.exists(folder.resolve(RunDirectory.SUMMARY))
-            || Files.exists(folder.resolve(RunDirectory.DIVERGED));
-    if (!over) {
+    if (!isOver(folder)) {
       return Optional.empty();
     }
     try {
@@ -176,8 +197,12 @@ public final class Comparison {
     }
   }
 
-  private static Optional<Checkpoint> checkpoint(
-      PlannedRun run, java.util.function.Consumer<String> warnings) {
+  private static boolean isOver(Path folder) {
+    return Files.exists(folder.resolve(RunDirectory.SUMMARY))
+        || Files.exists(folder.resolve(RunDirectory.DIVERGED));
+  }
+
+  private static Optional<Checkpoint> checkpoint(PlannedRun run, Consumer<String> warnings) {
     if (!RunDirectory.isInterrupted(run.directory())) {
       return Optional.empty();
     }
@@ -344,7 +369,7 @@ public final class Comparison {
             ended(turns.run, record);
           }
           if (stop.getAsBoolean()) {
-            underWay.forEach(Turns::save);
+            forAll(Turns::save);
             return false;
           }
         }
@@ -354,10 +379,15 @@ public final class Comparison {
 
     @Override
     public void close() {
+      forAll(Turns::close);
+    }
+
+    /** For each run under way, the others too where it fails for one. */
+    private void forAll(Consumer<Turns> action) {
       RuntimeException failure = null;
       for (Turns turns : underWay) {
         try {
-          turns.close();
+          action.accept(turns);
         } catch (RuntimeException e) {
           if (failure == null) {
             failure = e;

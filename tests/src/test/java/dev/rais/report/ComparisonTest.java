@@ -10,7 +10,9 @@ import dev.rais.backend.Backends;
 import dev.rais.data.Dataset;
 import dev.rais.data.Datasets;
 import dev.rais.train.CheckpointInterval;
+import dev.rais.train.Checkpoints;
 import dev.rais.train.Metrics;
+import dev.rais.train.RunDirectory;
 import dev.rais.train.RunFileException;
 import dev.rais.train.RunRecord;
 import dev.rais.train.Summary;
@@ -158,6 +160,36 @@ class ComparisonTest {
         });
   }
 
+  /** A file in the place of the checkpoints' folder of the first run. */
+  @Test
+  void aRunThatCannotBeSavedDoesNotTakeTheOthersWithIt() {
+    Path uniform = folder.resolve("runs/uniform-seed0");
+    ComparisonListener blocking =
+        new ComparisonListener() {
+          @Override
+          public void begun(PlannedRun run, long iteration, List<Metrics> history) {
+            if (run.label().equals("uniform")) {
+              RunDirectory.writeText(uniform.resolve(Checkpoints.FOLDER), "in the way");
+            }
+          }
+        };
+    AtomicInteger steps = new AtomicInteger();
+    RunFileException e =
+        assertThrows(
+            RunFileException.class,
+            () ->
+                comparison(1, "rais")
+                    .run(
+                        backend,
+                        data,
+                        CheckpointInterval.DEFAULT,
+                        false,
+                        blocking,
+                        () -> steps.incrementAndGet() > 20));
+    assertTrue(e.getMessage().contains("cannot make the folder "), e.getMessage());
+    assertEquals(1, Checkpoints.list(folder.resolve("runs/rais-seed0")).size());
+  }
+
   @Test
   void anInterruptedComparisonThatWasForcedKeepsNothingOld() throws IOException {
     Comparison comparison = comparison(2, "rais");
@@ -228,6 +260,18 @@ class ComparisonTest {
     assertTrue(damaged.getMessage().contains("summary.json is damaged"), damaged.getMessage());
     run(comparison(1, "rais"), true, NEVER).orElseThrow();
     assertFalse(before.equals(Files.readString(summary)), "begun anew, other times at least");
+  }
+
+  /** Its short schedule is that of the RAIS listed first, which here is not trained yet. */
+  @Test
+  void aShortScheduleOfAnotherRaisIsRefusedBeforeAnythingIsTrained() {
+    run(comparison(1, "rais:gain-max=2"), false, NEVER).orElseThrow();
+    RunFileException e =
+        assertThrows(
+            RunFileException.class, () -> comparison(1, "rais", "rais:gain-max=2").check(data));
+    assertTrue(
+        e.getMessage().contains("uniform-short-seed0 has the length of another"), e.getMessage());
+    comparison(1, "rais:gain-max=2", "rais").check(data);
   }
 
   @Test
