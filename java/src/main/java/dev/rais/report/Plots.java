@@ -39,6 +39,15 @@ final class Plots {
   };
 
   private static final float[] DASHES = {6, 4};
+
+  /** Of lines whose colour has been used before: once, twice, more often. */
+  private static final float[][] PATTERNS = {null, {1.5f, 4}, {10, 4, 2, 4}, {14, 5}};
+
+  /** More names than this would hide the curves. */
+  private static final int MOST_INSIDE = 5;
+
+  private static final int LEGEND_LINE = 16;
+  private static final int LEGEND_BOX_LINE = 25;
   private static final int MOST_CLASSES = 30;
 
   /** A quantity over the course of runs. */
@@ -231,14 +240,18 @@ final class Plots {
     series.setMarker(marker);
     series.setLineColor(colour);
     series.setMarkerColor(colour);
-    series.setLineStyle(stroke(label));
+    series.setLineStyle(stroke(label, position));
     return series;
   }
 
-  private static BasicStroke stroke(String label) {
-    return label.startsWith(Samplers.UNIFORM_SHORT)
-        ? new BasicStroke(2, BasicStroke.CAP_BUTT, BasicStroke.JOIN_ROUND, 1, DASHES, 0)
-        : new BasicStroke(2, BasicStroke.CAP_ROUND, BasicStroke.JOIN_ROUND);
+  private static BasicStroke stroke(String label, int position) {
+    float[] dashes =
+        label.startsWith(Samplers.UNIFORM_SHORT)
+            ? DASHES
+            : PATTERNS[Math.min(position / COLOURS.length, PATTERNS.length - 1)];
+    return dashes == null
+        ? new BasicStroke(2, BasicStroke.CAP_ROUND, BasicStroke.JOIN_ROUND)
+        : new BasicStroke(2, BasicStroke.CAP_BUTT, BasicStroke.JOIN_ROUND, 1, dashes, 0);
   }
 
   /** The share of examples by n p at the end, averaged over seeds. */
@@ -300,7 +313,7 @@ final class Plots {
     CategoryChart chart =
         new CategoryChartBuilder()
             .width(WIDTH)
-            .height(HEIGHT)
+            .height(HEIGHT + LEGEND_BOX_LINE * Math.max(0, runs.size() - 3))
             .title("Draws by class")
             .xAxisTitle("")
             .yAxisTitle("share of all draws (%)")
@@ -382,16 +395,19 @@ final class Plots {
     return mean;
   }
 
-  private static XYChart chart(String title, String x, String y, Styler.LegendPosition legend) {
+  /** With the legend where it is asked for or, if it is long, below the plot. */
+  private XYChart chart(String title, String x, String y, Styler.LegendPosition legend) {
+    boolean below = runs.size() > MOST_INSIDE;
     XYChart chart =
         new XYChartBuilder()
             .width(WIDTH)
-            .height(HEIGHT)
+            .height(HEIGHT + (below ? LEGEND_LINE * (runs.size() + 1) : 0))
             .title(title)
             .xAxisTitle(x)
             .yAxisTitle(y)
             .build();
-    style(chart.getStyler(), legend);
+    style(chart.getStyler(), below ? Styler.LegendPosition.OutsideS : legend);
+    chart.getStyler().setLegendLayout(Styler.LegendLayout.Vertical);
     return chart;
   }
 

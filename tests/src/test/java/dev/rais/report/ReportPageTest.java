@@ -30,7 +30,9 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.knowm.xchart.XYChart;
 import org.knowm.xchart.XYSeries;
+import org.knowm.xchart.style.Styler;
 import org.w3c.dom.Document;
+import org.w3c.dom.Element;
 import org.xml.sax.InputSource;
 
 /** The page is whole, needs nothing else, and shows what the runs hold. */
@@ -254,6 +256,37 @@ class ReportPageTest {
     ReportPage.Report one = ReportPage.of(Map.of("uniform", List.of(begun)), List.of());
     assertTrue(one.plots().stream().anyMatch(plot -> plot.name().equals("test-error-epochs")));
     assertTrue(ReportPage.of(Map.of("uniform", List.of(empty)), List.of()).plots().isEmpty());
+  }
+
+  /** Legends do not hide curves, and every line has a look of its own. */
+  @Test
+  void manySamplersCanBeToldApart() throws Exception {
+    for (int count : new int[] {3, 6, 20}) {
+      Map<String, List<RunRecord>> runs = new LinkedHashMap<>();
+      for (int k = 0; k < count; k++) {
+        runs.put("rais:ablate=no-class-mean" + k, List.of(Runs.run("rais", 0, 1, 0.5, 0.2)));
+      }
+      for (Plot plot : ReportPage.of(runs, List.of("cat", "dog")).plots()) {
+        Element area =
+            (Element)
+                ((Element) parse(plot.svg()).getElementsByTagName("clipPath").item(0))
+                    .getElementsByTagName("rect")
+                    .item(0);
+        double height = Double.parseDouble(area.getAttribute("height"));
+        assertTrue(height > 150 && height < 320, count + ", " + plot.name() + ": " + height);
+        if (plot.chart() instanceof XYChart chart) {
+          boolean inside = chart.getStyler().getLegendPosition() != Styler.LegendPosition.OutsideS;
+          assertEquals(count == 3, inside, plot.name());
+          long looks =
+              chart.getSeriesMap().values().stream()
+                  .filter(series -> series.getName().startsWith("rais"))
+                  .map(series -> List.of(series.getLineColor(), series.getLineStyle()))
+                  .distinct()
+                  .count();
+          assertEquals(count, looks, plot.name());
+        }
+      }
+    }
   }
 
   @Test
