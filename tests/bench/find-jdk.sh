@@ -15,7 +15,7 @@ find_jdk() {
     "${RAIS_JAVA_HOME:-}" "${JAVA_HOME:-}" \
     "${java:+$(dirname "$(dirname "$(readlink -f "$java")")")}" \
     /usr/lib/jvm/* /usr/java/* /opt/java/* /opt/jdk* \
-    "$HOME"/.sdkman/candidates/java/* "$HOME"/.jdks/* \
+    "${HOME:-}"/.sdkman/candidates/java/* "${HOME:-}"/.jdks/* \
     /Library/Java/JavaVirtualMachines/*/Contents/Home; do
     if [ -n "$home" ] && [ "$(jdk_version "$home")" -ge 25 ]; then
       echo "$home"

@@ -192,6 +192,64 @@ class LauncherTest {
   }
 
   @Test
+  void aBuildThatWasKilledIsBegunAgain() throws Exception {
+    maven("mkdir -p java/target/lib; echo half >java/target/rais.jar; sleep 2");
+    Process killed = process(project.resolve("rais"), List.of()).start();
+    while (!Files.exists(jar)) {
+      assertTrue(killed.isAlive(), "the build ended");
+      Thread.sleep(10);
+    }
+    killed.destroyForcibly().waitFor();
+    maven("echo whole >java/target/rais.jar");
+    build();
+    assertEquals("whole\n", Files.readString(jar));
+    assertEquals("", rais(List.of()).err());
+  }
+
+  @Test
+  void aFolderInCdpathIsNotMistakenForTheCheckout() throws Exception {
+    build();
+    Files.createDirectories(folder.resolve("elsewhere/pro ject"));
+    ProcessBuilder process = process(Path.of("pro ject/rais"), List.of());
+    process.environment().put("CDPATH", folder.resolve("elsewhere").toString());
+    Outcome outcome = run(process);
+    assertEquals(0, outcome.code(), outcome.toString());
+    assertTrue(outcome.out().contains(jar.toRealPath() + ":"), outcome.toString());
+  }
+
+  @Test
+  void aDumbTerminalGetsLinesAndNoBar() throws Exception {
+    assumeTrue(Files.exists(Path.of("/usr/bin/script")), "no script, which makes a terminal");
+    build();
+    assertTrue(onTerminal("xterm").contains("-Drais.terminal.columns="));
+    String dumb = onTerminal("dumb");
+    assertTrue(dumb.contains("dev.rais.cli.Main"), dumb);
+    assertFalse(dumb.contains("-Drais.terminal.columns="), dumb);
+  }
+
+  private String onTerminal(String kind) throws Exception {
+    List<String> words = List.of("-qec", "'" + project.resolve("rais") + "'", "/dev/null");
+    ProcessBuilder process = process(Path.of("/usr/bin/script"), words);
+    process.environment().put("TERM", kind);
+    process.environment().put("SHELL", "/bin/sh");
+    Outcome outcome = run(process.redirectInput(Path.of("/dev/null").toFile()));
+    assertEquals(0, outcome.code(), outcome.toString());
+    return outcome.out();
+  }
+
+  @Test
+  void benchmarksFindTheirJdkWithoutAHome() throws Exception {
+    String find = repository().resolve("tests/bench/find-jdk.sh").toString();
+    ProcessBuilder process =
+        new ProcessBuilder("/bin/bash", "-euc", "source \"$0\"; find_jdk", find);
+    process.environment().clear();
+    process.environment().put("PATH", "/usr/bin:/bin");
+    process.environment().put("RAIS_JAVA_HOME", jdk.toString());
+    Outcome outcome = run(process);
+    assertEquals(jdk + "\n", outcome.out(), outcome.toString());
+  }
+
+  @Test
   void aFailedBuildShowsTheEndOfItsLog() throws Exception {
     maven("echo 'A.java: no such class'; exit 1");
     Outcome outcome = rais(List.of());
