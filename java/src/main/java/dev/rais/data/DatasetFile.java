@@ -5,14 +5,18 @@ import java.io.ByteArrayOutputStream;
 import java.io.DataInputStream;
 import java.io.DataOutputStream;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
+import java.nio.channels.OverlappingFileLockException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.UUID;
+import java.util.stream.Stream;
 import java.util.zip.CRC32C;
 
 /**
@@ -36,6 +40,7 @@ final class DatasetFile {
   private static final int PREAMBLE_BYTES = MAGIC.length + 3 * Integer.BYTES;
   private static final int MAX_HEADER_BYTES = 1 << 24;
   private static final int CHUNK_BYTES = 1 << 20;
+  private static final String PARTIAL = ".part";
 
   /**
    * What is known without reading the images.
@@ -113,13 +118,18 @@ final class DatasetFile {
    * @throws DataException if that fails
    */
   static void write(Path file, Dataset data, String source, String stamp) {
-    Path partial = file.resolveSibling("." + file.getFileName() + ".part");
+    // A name of its own: another process may be writing the same file.
+    Path partial =
+        file.resolveSibling("." + file.getFileName() + "." + UUID.randomUUID() + PARTIAL);
     // Ctrl-C in the middle of writing removes it too.
     partial.toFile().deleteOnExit();
     try {
       Files.createDirectories(file.toAbsolutePath().getParent());
-      try {
-        writeTo(partial, data, source, stamp);
+      removeAbandoned(file);
+      try (FileChannel channel =
+          FileChannel.open(partial, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
+        lock(channel);
+        writeTo(channel, data, source, stamp);
         Files.move(
             partial, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
       } finally {
@@ -130,7 +140,39 @@ final class DatasetFile {
     }
   }
 
-  private static void writeTo(Path file, Dataset data, String source, String stamp)
+  /** Deletes what processes left behind that were killed while they wrote the file. */
+  private static void removeAbandoned(Path file) {
+    String start = "." + file.getFileName() + ".";
+    try (Stream<Path> siblings = Files.list(file.toAbsolutePath().getParent())) {
+      siblings
+          .filter(sibling -> sibling.getFileName().toString().startsWith(start))
+          .filter(sibling -> sibling.getFileName().toString().endsWith(PARTIAL))
+          .forEach(DatasetFile::removeIfAbandoned);
+    } catch (IOException | UncheckedIOException e) {
+      // What cannot be listed stays.
+    }
+  }
+
+  private static void removeIfAbandoned(Path partial) {
+    try (FileChannel channel = FileChannel.open(partial, StandardOpenOption.WRITE)) {
+      if (lock(channel)) {
+        Files.deleteIfExists(partial);
+      }
+    } catch (IOException e) {
+      // Somebody else's: it stays.
+    }
+  }
+
+  /** Who writes has a lock, which the system drops when that process ends. */
+  private static boolean lock(FileChannel channel) {
+    try {
+      return channel.tryLock() != null;
+    } catch (IOException | OverlappingFileLockException e) {
+      return false; // a file system without locks, or this very process has it
+    }
+  }
+
+  private static void writeTo(FileChannel channel, Dataset data, String source, String stamp)
       throws IOException {
     ImageSet train = data.train();
     Header header =
@@ -158,21 +200,14 @@ final class DatasetFile {
     ByteBuffer preamble = ByteBuffer.allocate(PREAMBLE_BYTES);
     preamble.put(MAGIC).putInt(VERSION).putInt(headerBytes.length).putInt((int) crc.getValue());
     parts.addFirst(preamble.flip());
-    try (FileChannel channel =
-        FileChannel.open(
-            file,
-            StandardOpenOption.CREATE,
-            StandardOpenOption.TRUNCATE_EXISTING,
-            StandardOpenOption.WRITE)) {
-      for (ByteBuffer part : parts) {
-        // In pieces: the JDK copies heap memory to native memory as much at once as it is given.
-        while (part.hasRemaining()) {
-          ByteBuffer piece = part.slice(part.position(), Math.min(CHUNK_BYTES, part.remaining()));
-          part.position(part.position() + channel.write(piece));
-        }
+    for (ByteBuffer part : parts) {
+      // In pieces: the JDK copies heap memory to native memory as much at once as it is given.
+      while (part.hasRemaining()) {
+        ByteBuffer piece = part.slice(part.position(), Math.min(CHUNK_BYTES, part.remaining()));
+        part.position(part.position() + channel.write(piece));
       }
-      channel.force(true);
     }
+    channel.force(true);
   }
 
   /**
