@@ -8,9 +8,12 @@ import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.nio.ByteBuffer;
+import java.nio.channels.ClosedChannelException;
 import java.nio.channels.FileChannel;
 import java.nio.channels.OverlappingFileLockException;
+import java.nio.file.FileSystemException;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
@@ -57,7 +60,8 @@ final class FileDownload {
     long pauseMillis = options.firstPause().toMillis();
     for (int attempt = 1; ; attempt++) {
       try {
-        if (attempt == 1 && isRight(target)) {
+        // After a failure too: another process may have finished the file meanwhile.
+        if (isRight(target)) {
           progress.accept(expected.numBytes());
           return;
         }
@@ -80,10 +84,13 @@ final class FileDownload {
         if (Thread.interrupted()) {
           throw new InterruptedException();
         }
+        if (e instanceof FileSystemException && !(e instanceof NoSuchFileException)) {
+          throw unwritable(e);
+        }
         if (attempt == options.attempts()) {
           throw new DataException(
               "%s could not be downloaded in %d attempts (%s); check the network and run the same command again, it resumes"
-                  .formatted(address, attempt, describe(e)),
+                  .formatted(address, attempt, DataException.reason(e)),
               e);
         }
       }
@@ -183,10 +190,7 @@ final class FileDownload {
       if (done > expected.numBytes()) {
         throw wrongLength(file, "goes on after that");
       }
-      ByteBuffer bytes = ByteBuffer.wrap(buffer, 0, read);
-      while (bytes.hasRemaining()) {
-        file.write(bytes);
-      }
+      write(file, ByteBuffer.wrap(buffer, 0, read));
       progress.accept(done);
     }
     if (done < expected.numBytes()) {
@@ -195,6 +199,18 @@ final class FileDownload {
     }
     // On the disk before it gets its final name: a crash must not leave a hole under that name.
     file.force(true);
+  }
+
+  private void write(FileChannel file, ByteBuffer bytes) throws IOException {
+    try {
+      while (bytes.hasRemaining()) {
+        file.write(bytes);
+      }
+    } catch (ClosedChannelException e) {
+      throw e; // an interrupt
+    } catch (IOException e) {
+      throw unwritable(e);
+    }
   }
 
   private DataException wrongLength(FileChannel file, String found) throws IOException {
@@ -241,8 +257,11 @@ final class FileDownload {
     return HexFormat.of().formatHex(digest.digest());
   }
 
-  private static String describe(IOException e) {
-    // Some of the JDK's network exceptions have no message; their names then say it.
-    return e.getMessage() == null ? e.getClass().getSimpleName() : e.getMessage();
+  /** No other attempt helps against a full disk or a folder of somebody else's. */
+  private DataException unwritable(IOException e) {
+    return new DataException(
+        "%s cannot be written (%s); make room or choose another folder, then run the same command again"
+            .formatted(part, DataException.reason(e)),
+        e);
   }
 }

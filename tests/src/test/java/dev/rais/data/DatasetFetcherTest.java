@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.rais.FailingFiles;
 import dev.rais.data.KnownDataset.RemoteFile;
 import java.io.IOException;
 import java.net.URI;
@@ -228,6 +229,49 @@ class DatasetFetcherTest {
       refused(4, "another download is writing " + part);
     }
     assertEquals(List.of("a.gz.part"), names(folder), "the other's file is left alone");
+  }
+
+  @Test
+  void whatAnotherProcessHasFinishedMeanwhileIsNotDownloadedAgain() throws IOException {
+    DatasetFetcher.fetch(
+        List.of(expecting("a.gz", CONTENT)),
+        server.base(),
+        folder,
+        options(2),
+        (name, done, total) -> {
+          if (done == total && Files.exists(folder.resolve("a.gz.part"))) {
+            assertTrue(folder.resolve("a.gz.part").toFile().renameTo(file("a.gz")));
+          }
+        });
+    assertArrived();
+    assertEquals(1, server.ranges().size());
+  }
+
+  private java.io.File file(String name) {
+    return folder.resolve(name).toFile();
+  }
+
+  @Test
+  void whatCannotBeWrittenIsNotTriedAgain() throws IOException {
+    Path part = Files.createDirectory(folder.resolve("a.gz.part"));
+    refused(4, part + " cannot be written");
+    assertEquals(List.of(), server.ranges());
+    Files.delete(part);
+    FailingFiles full = new FailingFiles(FailingFiles.Fault.FULL);
+    full.failAt(2);
+    DataException e =
+        assertThrows(
+            DataException.class,
+            () ->
+                DatasetFetcher.fetch(
+                    List.of(expecting("a.gz", CONTENT)),
+                    server.base(),
+                    full.of(folder),
+                    options(4),
+                    (name, done, total) -> {}));
+    assertTrue(e.getMessage().contains("cannot be written"), e.getMessage());
+    assertTrue(e.getMessage().contains("No space left on device"), e.getMessage());
+    assertEquals(1, server.ranges().size());
   }
 
   @Test
