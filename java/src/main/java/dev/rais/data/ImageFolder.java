@@ -2,6 +2,7 @@ package dev.rais.data;
 
 import java.awt.image.BufferedImage;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -63,8 +64,7 @@ final class ImageFolder {
     Path firstFile = contents.train().getFirst().file();
     BufferedImage first = firstReadable(contents.train());
     int channels = options.channels().orElse(PixelSource.channelsOf(first));
-    ImportOptions.Size size =
-        options.size().orElse(new ImportOptions.Size(first.getHeight(), first.getWidth()));
+    ImportOptions.Size size = options.size().orElseGet(() -> sizeOf(first));
     int total = contents.train().size() + contents.test().size();
     // Refused before an hour of decoding rather than after it.
     ImageSet.requiredBytes(contents.train().size(), size.height(), size.width(), channels);
@@ -89,6 +89,17 @@ final class ImageFolder {
     return bad.size() > MOST_NAMED
         ? "%s; and %,d more".formatted(first, bad.size() - MOST_NAMED)
         : first;
+  }
+
+  private ImportOptions.Size sizeOf(BufferedImage first) {
+    try {
+      return new ImportOptions.Size(first.getHeight(), first.getWidth());
+    } catch (DataException e) {
+      throw new DataException(
+          "%s: the first image is too large to give all images its size: %s; say with --size HxW what they are to be stretched to"
+              .formatted(directory, e.getMessage()),
+          e);
+    }
   }
 
   private BufferedImage firstReadable(List<Example> examples) {
@@ -133,9 +144,16 @@ final class ImageFolder {
         folders = folders(train.get());
       }
       return divided(folders);
+    } catch (UncheckedIOException e) {
+      throw unreadable(e.getCause());
     } catch (IOException e) {
-      throw new DataException("%s cannot be read: %s".formatted(directory, e), e);
+      throw unreadable(e);
     }
+  }
+
+  private DataException unreadable(IOException e) {
+    return new DataException(
+        "%s cannot be read: %s".formatted(directory, DataException.reason(e)), e);
   }
 
   private static Optional<Path> part(List<Path> folders, Set<String> names) {

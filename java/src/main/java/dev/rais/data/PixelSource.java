@@ -4,7 +4,9 @@ import java.awt.color.ColorSpace;
 import java.awt.image.BufferedImage;
 import java.awt.image.ColorModel;
 import java.awt.image.ComponentColorModel;
+import java.awt.image.IndexColorModel;
 import java.awt.image.Raster;
+import java.util.stream.IntStream;
 
 /**
  * A decoded image seen as rows of channel values from 0 to 255: grey or red, green, blue, over
@@ -29,7 +31,23 @@ interface PixelSource {
 
   /** The channels that the image itself has, transparency apart: 1 (grey) or 3. */
   static int channelsOf(BufferedImage image) {
-    return isGrey(image) ? 1 : 3;
+    return isGrey(image) || isGreyOfFewBits(image) ? 1 : 3;
+  }
+
+  /**
+   * Java shows grey of 1, 2 or 4 bits as a palette of equal steps from black to white. Its sRGB
+   * values are the file's own, so {@link Colour} reads it.
+   */
+  private static boolean isGreyOfFewBits(BufferedImage image) {
+    if (!(image.getColorModel() instanceof IndexColorModel palette)) {
+      return false;
+    }
+    int last = (1 << palette.getPixelSize()) - 1;
+    if (palette.getMapSize() != last + 1) {
+      return false;
+    }
+    return IntStream.rangeClosed(0, last)
+        .allMatch(i -> palette.getRGB(i) == (0xff000000 | i * 255 / last * 0x010101));
   }
 
   private static boolean isGrey(BufferedImage image) {

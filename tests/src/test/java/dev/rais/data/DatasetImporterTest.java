@@ -150,6 +150,38 @@ class DatasetImporterTest {
     assertEquals(7, run(images, three).data().train().count());
   }
 
+  /** As tools that make PNG files smaller leave them. */
+  @Test
+  void greyOfFewBitsIsGreyToo() throws IOException {
+    Path images = folder.resolve("images");
+    for (String name : List.of("a", "b")) {
+      Path directory = Files.createDirectories(images.resolve(name));
+      for (int k = 0; k < 2; k++) {
+        int type = k == 0 ? BufferedImage.TYPE_BYTE_BINARY : BufferedImage.TYPE_BYTE_GRAY;
+        BufferedImage image = new BufferedImage(5, 4, type);
+        image.setRGB(1, 0, 0xffffff);
+        ImageIO.write(image, "png", directory.resolve(k + ".png").toFile());
+      }
+    }
+    Dataset data = run(images).data();
+    assertEquals("2 images of 4x5x1", data.train().toString());
+    for (int i = 0; i < 2; i++) {
+      assertArrayEquals(new byte[] {0, -1, 0}, Arrays.copyOf(data.train().image(i), 3));
+    }
+  }
+
+  @Test
+  void aFirstImageThatIsTooLargeAsksForASize() throws IOException {
+    Path images = twoParts(folder.resolve("images"));
+    save(images.resolve("train/cat"), "!.png", 2, 5000, 3);
+    String message = refused(images, "the first image is too large");
+    assertTrue(message.contains("--size HxW"), message);
+    ImportOptions small =
+        new ImportOptions(
+            Optional.of(new ImportOptions.Size(4, 5)), Optional.empty(), false, false);
+    assertEquals("7 images of 4x5x3", run(images, small).data().train().toString());
+  }
+
   @Test
   void aClassWithoutImagesIsRefused() throws IOException {
     Path images = twoParts(folder.resolve("images"));

@@ -7,10 +7,14 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.rais.FailingReads;
 import java.io.IOException;
+import java.nio.file.DirectoryIteratorException;
+import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Iterator;
 import java.util.List;
 import java.util.stream.Stream;
+import org.apache.lucene.tests.mockfile.FilterFileSystemProvider;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -116,6 +120,49 @@ class FailingReadsTest {
     // One more, as a read that finds the end asks for one at least.
     Path whole = new FailingReads(64, size + 1).of(data);
     LayoutsTest.assertSame(source.read(data), source.read(whole));
+  }
+
+  /** The default file system with folders whose names cannot be read to their end. */
+  private static final class FailingFolders extends FilterFileSystemProvider {
+    FailingFolders() {
+      super("folders", Path.of("").getFileSystem());
+    }
+
+    Path of(Path path) {
+      return wrapPath(path);
+    }
+
+    @Override
+    public DirectoryStream<Path> newDirectoryStream(
+        Path directory, DirectoryStream.Filter<? super Path> filter) {
+      return new DirectoryStream<>() {
+        @Override
+        public Iterator<Path> iterator() {
+          return Stream.<Path>generate(
+                  () -> {
+                    throw new DirectoryIteratorException(new IOException(FailingReads.REASON));
+                  })
+              .iterator();
+        }
+
+        @Override
+        public void close() {}
+      };
+    }
+  }
+
+  @Test
+  void aFolderOfImagesThatCannotBeListedIsRefused() throws IOException {
+    Files.createDirectories(folder.resolve("images/a"));
+    Path images = new FailingFolders().of(folder.resolve("images"));
+    String message =
+        assertThrows(
+                DataException.class,
+                () ->
+                    new ImageFolder(images, ImportOptions.defaults(), (done, total) -> {})
+                        .read("x"))
+            .getMessage();
+    assertEquals(images + " cannot be read: " + FailingReads.REASON, message);
   }
 
   /** No cache is made of what was not read. */
