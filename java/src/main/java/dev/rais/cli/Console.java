@@ -2,6 +2,7 @@ package dev.rais.cli;
 
 import java.io.FileDescriptor;
 import java.io.FileOutputStream;
+import java.io.IOException;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 
@@ -24,7 +25,25 @@ record Console(PrintStream out, PrintStream err, int columns) {
 
   /** UTF-8 whatever the locale: JSON demands it and terminals expect it. */
   private static PrintStream stream(FileDescriptor descriptor) {
-    return new PrintStream(new FileOutputStream(descriptor), true, StandardCharsets.UTF_8);
+    return new PrintStream(new Output(descriptor), true, StandardCharsets.UTF_8);
+  }
+
+  /** A reader that goes away, as head does, has what it wanted: the rest is no failure. */
+  private static final class Output extends FileOutputStream {
+    Output(FileDescriptor descriptor) {
+      super(descriptor);
+    }
+
+    @Override
+    public void write(byte[] bytes, int from, int length) throws IOException {
+      try {
+        super.write(bytes, from, length);
+      } catch (IOException e) {
+        if (!String.valueOf(e.getMessage()).contains("Broken pipe")) {
+          throw e;
+        }
+      }
+    }
   }
 
   private static int systemColumns() {

@@ -23,10 +23,46 @@ final class DataOptions {
     try {
       return Datasets.load(nameOrDirectory, dataDir);
     } catch (DataException e) {
-      if (known(nameOrDirectory, dataDir)) {
+      if (known(nameOrDirectory, dataDir) || baseFails(nameOrDirectory, dataDir)) {
         throw e;
       }
       throw CommandException.usage(e.getMessage(), e);
+    }
+  }
+
+  /**
+   * Loads the data set that is asked for, or else the one that a saved run or network names.
+   *
+   * @param given null where none is asked for
+   */
+  static Dataset load(String given, String saved, Path dataDir) {
+    if (given != null) {
+      return load(given, dataDir);
+    }
+    try {
+      return load(saved, dataDir);
+    } catch (CommandException e) {
+      if (e.exitCode() != CommandException.USAGE) {
+        throw e;
+      }
+      throw CommandException.usage(
+          e.getMessage() + "; if \"%s\" was a folder, give it with --data".formatted(saved), e);
+    }
+  }
+
+  /**
+   * Whether what a derived data set is made of is known and cannot be had, by no fault of usage.
+   */
+  private static boolean baseFails(String name, Path dataDir) {
+    String base = Datasets.baseName(name);
+    if (base.equals(name) || !known(base, dataDir)) {
+      return false;
+    }
+    try {
+      Datasets.load(base, dataDir);
+      return false;
+    } catch (DataException e) {
+      return true;
     }
   }
 

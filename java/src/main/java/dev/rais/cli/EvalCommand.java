@@ -92,7 +92,7 @@ final class EvalCommand implements Callable<Integer> {
     backendOptions.check();
     ModelFile file = ModelFile.read(modelFile);
     ModelFile.Description description = file.description();
-    Dataset dataset = DataOptions.load(data == null ? description.data() : data, dataDir);
+    Dataset dataset = DataOptions.load(data, description.data(), dataDir);
     requireFit(description, dataset);
     try (Backend backend = backendOptions.open(console);
         Network network = file.open(backend)) {

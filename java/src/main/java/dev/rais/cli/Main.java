@@ -6,6 +6,7 @@ import dev.rais.train.RunFileException;
 import dev.rais.train.Version;
 import java.io.PrintWriter;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import picocli.CommandLine;
@@ -45,6 +46,8 @@ public final class Main implements Callable<Integer> {
 
   /** Runs the command and ends the JVM with its exit code. */
   public static void main(String[] args) {
+    // Digits and marks of numbers are the same wherever the program runs, in JSON above all.
+    Locale.setDefault(Locale.ROOT);
     System.exit(run(Console.ofSystem(), args));
   }
 
@@ -57,7 +60,15 @@ public final class Main implements Callable<Integer> {
     } catch (Throwable e) {
       code = reportUnknown(console, e, List.of(args).contains(CommonOptions.VERBOSE));
     }
-    console.out().flush();
+    // Flushes; a PrintStream keeps failures to itself until it is asked.
+    if (console.out().checkError() && code == 0) {
+      console
+          .err()
+          .println(
+              "rais: standard output could not be written to, so results are missing; is its disk"
+                  + " full?");
+      code = CommandException.FAILED;
+    }
     console.err().flush();
     return code;
   }

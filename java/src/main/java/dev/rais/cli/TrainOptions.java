@@ -274,7 +274,7 @@ final class TrainOptions {
 
   /** Loads the data set that is asked for, or another one where none is. */
   Dataset load(String otherwise) {
-    return DataOptions.load(orElse(data.data, otherwise), data.dataDir);
+    return DataOptions.load(data.data, otherwise, data.dataDir);
   }
 
   /** The defaults for the model that is asked for and a sampler. */

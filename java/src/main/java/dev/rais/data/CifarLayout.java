@@ -42,7 +42,8 @@ record CifarLayout(
           "CIFAR-10",
           "cifar-10-binary.tar.gz",
           "cifar-10-batches-bin",
-          IntStream.rangeClosed(1, 5).mapToObj("data_batch_%d.bin"::formatted).toList(),
+          // Not formatted: some locales have other digits.
+          IntStream.rangeClosed(1, 5).mapToObj(k -> "data_batch_" + k + ".bin").toList(),
           "test_batch.bin",
           "batches.meta.txt",
           1,
@@ -135,17 +136,17 @@ record CifarLayout(
   private void unpack(Path packed, Map<String, byte[]> files) throws IOException {
     List<String> wanted = new ArrayList<>(needed());
     wanted.add(namesFile);
-    try (InputStream in =
-        new BufferedInputStream(
-            new GZIPInputStream(Files.newInputStream(packed), 1 << 16), 1 << 16)) {
+    // Two resources: the second may fail to open, on a file that is no gzip.
+    try (InputStream file = Files.newInputStream(packed);
+        InputStream in = new BufferedInputStream(new GZIPInputStream(file, 1 << 16), 1 << 16)) {
       TarReader.read(
           in,
           MAX_UNPACKED_BYTES,
           (path, numBytes, contents) -> {
-            String file = path.substring(path.lastIndexOf('/') + 1);
-            if (wanted.contains(file)
-                && files.put(file, contents(packed + ": " + file, contents)) != null) {
-              throw new IOException("it holds " + file + " twice");
+            String name = path.substring(path.lastIndexOf('/') + 1);
+            if (wanted.contains(name)
+                && files.put(name, contents(packed + ": " + name, contents)) != null) {
+              throw new IOException("it holds " + name + " twice");
             }
           });
     }
@@ -161,7 +162,8 @@ record CifarLayout(
 
   private static DataException unreadable(Path file, IOException e) {
     return new DataException(
-        "%s cannot be read (%s); fetch or copy it again".formatted(file, e.getMessage()), e);
+        "%s cannot be read (%s); fetch or copy it again".formatted(file, DataException.reason(e)),
+        e);
   }
 
   private static byte[] contents(String name, InputStream in) throws IOException {

@@ -114,7 +114,7 @@ public final class Datasets {
             .append('\n');
       }
     } catch (IOException e) {
-      throw new DataException("cannot read %s".formatted(e.getMessage()), e);
+      throw new DataException("cannot read %s".formatted(DataException.reason(e)), e);
     }
     return stamp.toString();
   }
@@ -242,7 +242,8 @@ public final class Datasets {
 
   private static Optional<Path> directory(String text) {
     try {
-      return Optional.of(Path.of(text)).filter(Files::isDirectory);
+      // An empty text, as of a variable that is not set, would be the present directory.
+      return Optional.of(text).filter(t -> !t.isEmpty()).map(Path::of).filter(Files::isDirectory);
     } catch (InvalidPathException e) {
       return Optional.empty();
     }

@@ -20,7 +20,12 @@ record Locations(Map<String, String> environment, Path home, Path systemDatasets
 
   static Locations ofSystem() {
     return new Locations(
-        System.getenv(), Path.of(System.getProperty("user.home")), Path.of("/usr/share/datasets"));
+        System.getenv(), home(System.getProperty("user.home")), Path.of("/usr/share/datasets"));
+  }
+
+  /** Java calls the home of a user without one "?"; it is "/" then, as at a login. */
+  private static Path home(String property) {
+    return Path.of(property.equals("?") ? "/" : property);
   }
 
   /**

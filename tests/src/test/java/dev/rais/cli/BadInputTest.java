@@ -117,6 +117,36 @@ class BadInputTest {
     Path empty = Files.createDirectory(folder.resolve("empty"));
     refused(1, "t10k-images", "train", "--data", empty.toString(), "--out", out.toString());
     refused(1, "is no folder", "train", "--data-dir", folder.resolve("no").toString());
+    // As of a shell's variable that is not set.
+    refused(1, "\"\" is neither a known data set nor a directory", "data", "info", "");
+  }
+
+  /** A folder is recorded by its last name alone. */
+  @Test
+  void savedRunOfDataThatWasAFolder() throws IOException {
+    Path data = Cli.smallData(folder.resolve("digits"), 20, 10);
+    String[] train = {
+      "train",
+      "--quiet",
+      "--backend",
+      "cpu",
+      "--threads",
+      "1",
+      "--model",
+      "mlp",
+      "--batch-size",
+      "10",
+      "--epochs",
+      "1",
+      "--data",
+      data.toString(),
+      "--out",
+      out.toString()
+    };
+    Cli.Outcome outcome = Cli.rais(train);
+    assertEquals(0, outcome.code(), outcome.toString());
+    String model = out.resolve("model.safetensors").toString();
+    refused(2, "if \"digits\" was a folder, give it with --data", "eval", "--model-file", model);
   }
 
   @Test
@@ -126,6 +156,10 @@ class BadInputTest {
     byte[] whole = Files.readAllBytes(images);
     Files.write(images, java.util.Arrays.copyOf(whole, whole.length - 1));
     refused(1, images.toString(), "train", "--data", data.toString(), "--out", out.toString());
+    // What is made of it cannot be had either, but is no wrong usage.
+    refused(1, images.toString(), "data", "info", data + "@subset=3");
+    Files.write(images, whole);
+    refused(2, "expected a whole number from 1 to 20", "data", "info", data + "@subset=30");
   }
 
   @Test

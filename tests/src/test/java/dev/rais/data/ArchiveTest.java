@@ -143,6 +143,12 @@ class ArchiveTest {
   }
 
   @Test
+  void anEmptyFileIsSaidToEndTooEarly() throws IOException {
+    Files.write(archive, new byte[0]);
+    refused("cannot be read (it ends too early)");
+  }
+
+  @Test
   void aClaimedSizeCostsNothing() throws IOException {
     for (long size : new long[] {1L << 20, 1L << 28, 1L << 31, (1L << 33) - 1}) {
       new TarBytes().addClaiming(FOLDER + FIRST, size, first()).writeTo(archive);

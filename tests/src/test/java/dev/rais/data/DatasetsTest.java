@@ -56,6 +56,17 @@ class DatasetsTest {
     }
   }
 
+  /** Java's word for it would be a folder of that name in the present one. */
+  @Test
+  void aUserWithoutAHomeHasTheRoot() {
+    String home = System.setProperty("user.home", "?");
+    try {
+      assertEquals(Path.of("/"), Locations.ofSystem().home());
+    } finally {
+      System.setProperty("user.home", home);
+    }
+  }
+
   @Test
   void looksInOrder() throws IOException {
     environment.put("RAIS_DATA", folder.resolve("env").toString());
