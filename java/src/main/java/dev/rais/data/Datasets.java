@@ -137,10 +137,15 @@ public final class Datasets {
   static List<DatasetInfo> list(Path dataDir, Locations locations) {
     List<DatasetInfo> all = new ArrayList<>(known(dataDir, locations));
     for (String name : importedNames(dataDir, locations)) {
-      Path file = imported(name, dataDir, locations).orElseThrow();
-      all.removeIf(known -> known.name().equals(name));
-      all.add(
-          new DatasetInfo(name, describe(file), "-", false, Optional.of(file.getParent()), 0, ""));
+      // Empty where no data set can have the folder's name, or where it is gone by now.
+      imported(name, dataDir, locations)
+          .ifPresent(
+              file -> {
+                all.removeIf(known -> known.name().equals(name));
+                all.add(
+                    new DatasetInfo(
+                        name, describe(file), "-", false, Optional.of(file.getParent()), 0, ""));
+              });
     }
     return all;
   }

@@ -10,6 +10,7 @@ import java.util.List;
 import java.util.Locale;
 import javax.imageio.ImageIO;
 import javax.imageio.ImageReader;
+import javax.imageio.ImageTypeSpecifier;
 import javax.imageio.stream.FileImageInputStream;
 import javax.imageio.stream.ImageInputStream;
 
@@ -108,7 +109,11 @@ public final class ImageFiles {
   private static void requirePlausible(Path file, ImageReader reader, long numBytes)
       throws IOException {
     long pixels = (long) reader.getWidth(0) * reader.getHeight(0);
-    int bits = reader.getImageTypes(0).next().getColorModel().getPixelSize();
+    Iterator<ImageTypeSpecifier> types = reader.getImageTypes(0);
+    if (!types.hasNext()) {
+      throw new IOException("colours of an unknown kind");
+    }
+    int bits = types.next().getColorModel().getPixelSize();
     boolean png = reader.getFormatName().equalsIgnoreCase("png");
     long most = png ? numBytes * MOST_DEFLATED * Byte.SIZE / bits : numBytes * MOST_JPEG_PIXELS;
     if (pixels > most) {

@@ -68,6 +68,14 @@ class DatasetsTest {
   }
 
   @Test
+  void aFolderWithANameThatNoDataSetHasIsNotListed() throws IOException {
+    Path odd = Files.createDirectories(folder.resolve("odd\\name"));
+    Files.write(odd.resolve(DatasetFile.IMPORTED), new byte[0]);
+    assertEquals(
+        Datasets.list(null, locations()).size(), Datasets.list(folder, locations()).size());
+  }
+
+  @Test
   void looksInOrder() throws IOException {
     environment.put("RAIS_DATA", folder.resolve("env").toString());
     environment.put("XDG_CACHE_HOME", folder.resolve("xdg").toString());

@@ -7,6 +7,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.sun.management.ThreadMXBean;
 import java.awt.image.BufferedImage;
+import java.awt.image.DataBuffer;
+import java.awt.image.Raster;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
 import java.nio.ByteBuffer;
@@ -16,7 +18,10 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Random;
 import java.util.zip.CRC32;
+import javax.imageio.IIOImage;
 import javax.imageio.ImageIO;
+import javax.imageio.ImageWriter;
+import javax.imageio.stream.ImageOutputStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -152,6 +157,20 @@ class ImageFilesTest {
     refused(Files.write(folder.resolve("b.png"), new byte[0]), "is neither PNG nor JPEG");
     refused(folder.resolve("c.png"), "is no file");
     refused(folder, "is no file");
+  }
+
+  @Test
+  void refusesColoursOfAnUnknownKind() throws IOException {
+    Raster two = Raster.createInterleavedRaster(DataBuffer.TYPE_BYTE, 16, 16, 2, null);
+    Path file = folder.resolve("two.jpg");
+    ImageWriter writer = ImageIO.getImageWritersByFormatName("jpeg").next();
+    try (ImageOutputStream out = ImageIO.createImageOutputStream(file.toFile())) {
+      writer.setOutput(out);
+      writer.write(null, new IIOImage(two, null, null), null);
+    } finally {
+      writer.dispose();
+    }
+    refused(file, "cannot be read as an image (colours of an unknown kind)");
   }
 
   @ParameterizedTest
