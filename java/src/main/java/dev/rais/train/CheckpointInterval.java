@@ -13,6 +13,9 @@ import java.util.regex.Pattern;
 public record CheckpointInterval(double epochs, Duration time) {
   private static final Pattern TIME = Pattern.compile("(\\d+(?:\\.\\d+)?)(s|m|h)");
 
+  /** Java's own numbers may end in a d or an f: five days would be five epochs. */
+  private static final Pattern NUMBER = Pattern.compile("[0-9.eE+-]+");
+
   /** Every five minutes. */
   public static final CheckpointInterval DEFAULT =
       new CheckpointInterval(Double.POSITIVE_INFINITY, Duration.ofMinutes(5));
@@ -36,7 +39,7 @@ public record CheckpointInterval(double epochs, Duration time) {
         return new CheckpointInterval(
             Double.POSITIVE_INFINITY, Duration.ofNanos((long) (seconds * 1e9)));
       }
-    } else {
+    } else if (NUMBER.matcher(text).matches()) {
       try {
         double epochs = Double.parseDouble(text);
         if (epochs > 0 && Double.isFinite(epochs)) {
