@@ -7,7 +7,8 @@ import java.util.regex.Pattern;
 /**
  * How often a run is saved: every so many real epochs, or every so much time.
  *
- * @param epochs examples trained / n between two checkpoints; infinite where time counts
+ * @param epochs real epochs, (forward + 2 · backward examples) / (3n), between two checkpoints;
+ *     infinite where time counts
  * @param time between two checkpoints; null where epochs count
  */
 public record CheckpointInterval(double epochs, Duration time) {
