@@ -260,8 +260,9 @@ __global__ void __launch_bounds__(kObserveThreads)
     }
     return;
   }
-  bool first = isNan(state.means[0]);
-  bool drawnBefore = features[kMean] == 0;  // before any norm was seen
+  // Features made while all norms were 0 are all 0 too: no set could predict a norm from them.
+  bool first = isNan(state.means[0]) || state.frozen[0] == 0;
+  bool drawnBefore = features[kMean] == 0;  // before any norm above 0 was seen
   bool deferring = state.totals[RAIS_TOTAL_DEFERRED] >= 0;
   sumByClass(examples, state, count, indices, weights, norms, chunk, sums);
   updateMeans(examples, state, count, indices, sums);

@@ -19,7 +19,7 @@ abstract class AbstractSampler implements ImportanceSampler {
   private long drawn;
   private double rateFactor = 1;
   private double gainRatio = 1;
-  private double advance = 1;
+  private double advance;
   private double effectiveIterations;
 
   /**

@@ -169,7 +169,8 @@ final class ExampleHistory implements AutoCloseable {
    *
    * @return whether it was the first visit
    */
-  boolean visit(int index, float norm) {
+  boolean visit(int index, float observed) {
+    float norm = observed + 0f; // makes a -0 a 0, whose sign would be taken for a negative norm's
     long at = at(index);
     int visits = records.get(JAVA_INT, at + VISITS_AT);
     float last = records.get(JAVA_FLOAT, at);

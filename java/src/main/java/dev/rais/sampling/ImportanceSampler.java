@@ -60,7 +60,9 @@ public interface ImportanceSampler extends AutoCloseable {
   /**
    * Indices of the next examples in the order in which they will be drawn, as far as they are
    * already decided: a loader can fetch them ahead. Shuffled epochs know all that is asked for,
-   * rounds what is left of the present one, independent draws nothing.
+   * rounds what is left of the present one, independent draws nothing. A way of drawing may end
+   * before they come to it, with the first uncertainty set or as caution has it: what is drawn is
+   * what {@link #draw} says.
    *
    * @param count most indices wanted
    */
@@ -122,7 +124,7 @@ public interface ImportanceSampler extends AutoCloseable {
 
   /**
    * The learning rate η_t for the minibatch observed last: r_t · schedule(t̂_t) where the sampler
-   * scales the rate, schedule(t̂_t) where it does not.
+   * scales the rate, schedule(t̂_t) where it does not. Before the first, schedule(0).
    */
   double learningRate(RateSchedule schedule);
 

@@ -81,6 +81,21 @@ final class Population {
     return retired.nextSetBit(from);
   }
 
+  /**
+   * The active example before which there are {@code rank} others; a pass over the retired.
+   *
+   * @param rank 0 to below {@link #active}
+   */
+  int activeOf(int rank) {
+    int from = retired.nextClearBit(0);
+    for (int end = retired.nextSetBit(from); end >= 0 && rank >= end - from; ) {
+      rank -= end - from;
+      from = retired.nextClearBit(end);
+      end = retired.nextSetBit(from);
+    }
+    return from + rank;
+  }
+
   boolean isWeighted() {
     return weights != null;
   }

@@ -1,6 +1,7 @@
 package dev.rais.sampling;
 
 import java.util.Arrays;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Future;
@@ -127,7 +128,41 @@ final class Preparation {
    * @param floored values raised to the floor
    * @param round the round made from that, or null
    */
-  record Result(UncertaintySet set, Refresh refresh, long floored, Round round) {}
+  record Result(UncertaintySet set, Refresh refresh, long floored, Round round) {
+    /** Adds this, of a preparation with a round, to a state. */
+    void save(SamplerState state) {
+      state.put("prepared.c", set.c());
+      state.put("prepared.dHat", set.dHat());
+      state.put("prepared.hStar", set.hStar());
+      state.put("prepared.floored", floored);
+      round.distribution().save(state, "prepared.");
+      round.save(state, "prepared.");
+    }
+
+    static boolean isIn(SamplerState state) {
+      return state.has("prepared.c");
+    }
+
+    /**
+     * The result that a state holds.
+     *
+     * @param target takes over the values that the round was made from
+     * @param scale what k is multiplied by
+     */
+    static Result load(SamplerState state, Inputs inputs, Distribution target, double scale) {
+      UncertaintySet set =
+          new UncertaintySet(
+              state.doubles("prepared.c", ExampleHistory.FEATURES),
+              state.doubles("prepared.dHat", ExampleHistory.FEATURES),
+              state.doubles("prepared.hStar", 1)[0]);
+      target.load(state, "prepared.");
+      return new Result(
+          set,
+          Refresh.of(inputs.means(), inputs.meanFeatures(), set, scale),
+          state.longs("prepared.floored", 1)[0],
+          Round.load(state, "prepared.", target));
+    }
+  }
 
   private final ExecutorService executor;
   private final Inputs inputs;
@@ -141,6 +176,13 @@ final class Preparation {
     this.work = work;
   }
 
+  /** One that is done: its result was saved, because its work would find other examples. */
+  static Preparation done(Inputs inputs, Result result) {
+    Preparation preparation = new Preparation(null, inputs, null);
+    preparation.result = CompletableFuture.completedFuture(result);
+    return preparation;
+  }
+
   /** Begins the work, unless that was done before. */
   void start() {
     if (result == null) {
@@ -148,10 +190,16 @@ final class Preparation {
     }
   }
 
-  /** Waits for what was begun, of which nothing is wanted any more. */
+  /** Waits for what was begun, of which nothing is wanted any more, failures included. */
   void abandon() {
     if (result != null) {
-      result();
+      try {
+        result.get();
+      } catch (ExecutionException e) {
+        // Whoever goes back to another state goes back behind this.
+      } catch (InterruptedException e) {
+        throw interrupted(e);
+      }
     }
   }
 
@@ -174,8 +222,12 @@ final class Preparation {
       }
       throw new IllegalStateException("training the uncertainty set failed", e.getCause());
     } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-      throw new IllegalStateException("interrupted while training the uncertainty set", e);
+      throw interrupted(e);
     }
+  }
+
+  private static IllegalStateException interrupted(InterruptedException e) {
+    Thread.currentThread().interrupt();
+    return new IllegalStateException("interrupted while training the uncertainty set", e);
   }
 }

@@ -46,7 +46,7 @@ public final class PresampleSampler extends AbstractSampler {
     super("presample", new Population(n, null), 0);
     if (!(presample >= 1 && presample <= 1e6)) {
       throw new IllegalArgumentException(
-          "the candidates per example drawn must be at least 1, but are " + presample);
+          "the candidates per example drawn must be from 1 to 1000000, but are " + presample);
     }
     this.presample = presample;
     uniform = new UniformDraws(population, seed);

@@ -55,6 +55,9 @@ public final class RaisSampler extends AbstractSampler {
   private long rounds;
   private Preparation preparation;
 
+  /** Whether examples came or went since it began: done again, it would come to something else. */
+  private boolean changedMeanwhile;
+
   /** Visits observed while a preparation reads the history: examples and norms. */
   private int[] deferredIndices = new int[0];
 
@@ -206,6 +209,7 @@ public final class RaisSampler extends AbstractSampler {
   private void apply() {
     Preparation.Result result = preparation.result();
     preparation = null;
+    changedMeanwhile = false;
     boolean first = refresh == null;
     if (inRounds()) {
       refresh = result.refresh();
@@ -283,11 +287,12 @@ public final class RaisSampler extends AbstractSampler {
     float[] norms = observation.scores();
     boolean first = means.isEmpty();
     means.observe(batch, norms);
-    if (first) {
+    if (first || frozen.mean() == 0) {
+      // Features made while all norms were 0 are all 0 too: no set could predict a norm from them.
       frozen = means.freeze();
     }
     if (batch.features[ExampleHistory.MEAN] == 0) {
-      // Drawn before any norm was seen: its features could not be made then.
+      // Drawn before any norm above 0 was seen: its features could not be made then.
       addFeatures(batch);
     }
     boolean defer = preparation != null && inRounds();
@@ -398,7 +403,11 @@ public final class RaisSampler extends AbstractSampler {
 
   /** How often an example was drawn and observed. */
   public synchronized int visits(int index) {
-    return history.visits(index);
+    int visits = history.visits(java.util.Objects.checkIndex(index, population.size()));
+    for (int j = 0; j < deferred; j++) {
+      visits += deferredIndices[j] == index ? 1 : 0;
+    }
+    return visits;
   }
 
   /** [indexBound] how often each example was drawn and observed. */
@@ -426,6 +435,7 @@ public final class RaisSampler extends AbstractSampler {
   @Override
   void beforeRetire(int[] indices) {
     finishPreparation();
+    changedMeanwhile |= preparation != null;
     for (int index : indices) {
       distribution.retire(index);
       if (spare != null && preparation != null) {
@@ -451,6 +461,7 @@ public final class RaisSampler extends AbstractSampler {
 
   @Override
   void appended(int from, int[] labels) {
+    changedMeanwhile |= preparation != null;
     means.append(from, labels);
     history.grow(population.size());
     if (refresh != null) {
@@ -497,6 +508,9 @@ public final class RaisSampler extends AbstractSampler {
     state.put("rais.deferred.norms", Arrays.copyOf(deferredNorms, deferred));
     if (preparation != null) {
       preparation.inputs().save(state);
+      if (changedMeanwhile && inRounds()) {
+        preparation.result().save(state);
+      }
     }
   }
 
@@ -505,6 +519,7 @@ public final class RaisSampler extends AbstractSampler {
     if (preparation != null) {
       preparation.abandon();
       preparation = null;
+      changedMeanwhile = false;
     }
   }
 
@@ -538,7 +553,15 @@ public final class RaisSampler extends AbstractSampler {
     Preparation.Inputs inputs =
         Preparation.Inputs.load(
             state, classes, (long) Math.ceil(RaisOptions.MAX_ROUND_FRACTION * population.size()));
-    if (inputs != null) {
+    if (inputs == null) {
+      return;
+    }
+    changedMeanwhile = spare != null && Preparation.Result.isIn(state);
+    if (changedMeanwhile) {
+      preparation =
+          Preparation.done(
+              inputs, Preparation.Result.load(state, inputs, spare, options.ablation().scale()));
+    } else {
       prepare(inputs); // which begins at the next draw
     }
   }

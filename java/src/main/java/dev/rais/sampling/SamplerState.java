@@ -29,7 +29,10 @@ import java.util.zip.CheckedOutputStream;
 public final class SamplerState {
   private static final byte[] MAGIC = {'R', 'A', 'I', 'S', 'S', 'T', 'A', 'T'};
   private static final int VERSION = 1;
-  private static final int MAX_ARRAYS = 1000;
+
+  /** More than the largest state has: six of each minibatch that is not observed, and some more. */
+  private static final int MAX_ARRAYS = 8 * AbstractSampler.MAX_OUTSTANDING;
+
   private static final int CHUNK = 1 << 16;
 
   private static final ValueLayout.OfInt INT =

@@ -182,7 +182,7 @@ public final class SumTree implements AutoCloseable {
   public void set(long index, float value) {
     checkIndex(index);
     checkValue(index, value);
-    leaves.setAtIndex(FLOAT, index, value);
+    leaves.setAtIndex(FLOAT, index, unsigned(value));
     long node = index;
     for (int level = 0; level < levelNodes.length; level++) {
       node >>>= LOG_FAN_OUT;
@@ -213,7 +213,7 @@ public final class SumTree implements AutoCloseable {
       checkValue(indices[j], values[j]);
     }
     for (int j = 0; j < count; j++) {
-      leaves.setAtIndex(FLOAT, indices[j], values[j]);
+      leaves.setAtIndex(FLOAT, indices[j], unsigned(values[j]));
     }
     for (int level = 0; level < levelNodes.length; level++) {
       if (levelNodes[level] <= count) {
@@ -316,7 +316,9 @@ public final class SumTree implements AutoCloseable {
       if (!leafSums.sum(block, nodes, scratch)) {
         for (int i = 0; i < count; i++) {
           checkValue(first + i, block[i]);
+          block[i] = unsigned(block[i]);
         }
+        leafSums.sum(block, nodes, scratch);
       }
       long node = first / FAN_OUT;
       copyToLevel(0, node, nodes, scratch);
@@ -662,18 +664,18 @@ public final class SumTree implements AutoCloseable {
   }
 
   private static void checkValue(long index, float value) {
-    // Written so that NaN fails too. -0.0 passes and acts as 0.
+    // Written so that NaN fails too. -0.0 passes, see below.
     if (!(value >= 0 && value <= Float.MAX_VALUE)) {
       throw new IllegalArgumentException(
           "leaf " + index + " must be finite and not negative, but is " + value);
     }
   }
 
-  /**
-   * Checks values by their bits, of which C2 takes eight or sixteen at a time.
-   *
-   * @param bits scratch, as long as values
-   */
+  /** Makes a -0 a 0: searches compare bits, by which a -0 would come after every position. */
+  private static float unsigned(float value) {
+    return value + 0f;
+  }
+
   private static long parents(long nodes) {
     return (nodes + FAN_OUT - 1) >>> LOG_FAN_OUT;
   }

@@ -9,6 +9,9 @@ final class UniformDraws {
   /** Where the bits of a minibatch's number end and those of a repeated attempt begin. */
   private static final int ATTEMPT_SHIFT = 48;
 
+  /** More would repeat the first ones. */
+  private static final long MOST_ATTEMPTS = 1L << Long.SIZE - ATTEMPT_SHIFT;
+
   private final Population population;
   private final long seed;
   private final Philox philox;
@@ -40,12 +43,15 @@ final class UniformDraws {
   }
 
   private int independent(long iteration, int slot) {
-    for (long attempt = 0; ; attempt++) {
+    for (long attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
       int index = philox.below(population.size(), iteration + (attempt << ATTEMPT_SHIFT), slot);
       if (population.isActive(index)) {
         return index;
       }
     }
+    // Hardly any are active. Their number is drawn from bits that no attempt has used.
+    long bits = philox.highBits(iteration, slot);
+    return population.activeOf((int) Math.unsignedMultiplyHigh(bits, population.active()));
   }
 
   private int nextOfEpoch() {

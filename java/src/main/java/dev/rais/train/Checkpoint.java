@@ -49,7 +49,7 @@ public final class Checkpoint {
    * @param backwardExamples examples sent backward
    * @param learningRate η of the last minibatch
    * @param loss running mean of the minibatch loss
-   * @param nextEpoch real epochs at which the next evaluation is due
+   * @param nextEpoch examples trained / n at which the next evaluation is due
    * @param nextTenth tenth of the schedule at which the next evaluation is due
    * @param trainingNanos nanoseconds spent training
    * @param samplerNanos those of them spent by the sampler

@@ -7,11 +7,15 @@ import java.util.regex.Pattern;
 /**
  * How often a run is saved: every so many real epochs, or every so much time.
  *
- * @param epochs examples trained / n between two checkpoints; infinite where time counts
+ * @param epochs real epochs, (forward + 2 · backward examples) / (3n), between two checkpoints;
+ *     infinite where time counts
  * @param time between two checkpoints; null where epochs count
  */
 public record CheckpointInterval(double epochs, Duration time) {
   private static final Pattern TIME = Pattern.compile("(\\d+(?:\\.\\d+)?)(s|m|h)");
+
+  /** Java's own numbers may end in a d or an f: five days would be five epochs. */
+  private static final Pattern NUMBER = Pattern.compile("[0-9.eE+-]+");
 
   /** Every five minutes. */
   public static final CheckpointInterval DEFAULT =
@@ -36,7 +40,7 @@ public record CheckpointInterval(double epochs, Duration time) {
         return new CheckpointInterval(
             Double.POSITIVE_INFINITY, Duration.ofNanos((long) (seconds * 1e9)));
       }
-    } else {
+    } else if (NUMBER.matcher(text).matches()) {
       try {
         double epochs = Double.parseDouble(text);
         if (epochs > 0 && Double.isFinite(epochs)) {

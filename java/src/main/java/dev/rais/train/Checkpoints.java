@@ -158,8 +158,15 @@ public final class Checkpoints implements AutoCloseable {
     }
     checkpoint.write(file);
     List<Path> all = list(folder.getParent());
+    // Those of later iterations are damaged, or the run went back behind them: they must not take
+    // the place of good ones, nor be what it goes on from.
+    Path name = file.getFileName();
+    int end = (int) all.stream().filter(f -> f.getFileName().compareTo(name) <= 0).count();
     try {
-      for (Path old : all.subList(0, Math.max(0, all.size() - keep))) {
+      for (Path later : all.subList(end, all.size())) {
+        Files.deleteIfExists(later);
+      }
+      for (Path old : all.subList(0, Math.max(0, end - keep))) {
         Files.deleteIfExists(old);
       }
     } catch (IOException e) {

@@ -38,11 +38,13 @@ final class EarlySync implements AutoCloseable {
     }
   }
 
-  /** Waits for a sync under way. */
+  /** Waits for a sync under way. Its failure is thrown once: a second time it would hide itself. */
   @Override
   public void close() throws IOException {
+    CompletableFuture<Void> begunSync = sync;
+    sync = CompletableFuture.completedFuture(null);
     try {
-      sync.join();
+      begunSync.join();
     } catch (CompletionException e) {
       if (e.getCause() instanceof UncheckedIOException failure) {
         throw failure.getCause();

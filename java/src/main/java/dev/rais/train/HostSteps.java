@@ -74,7 +74,7 @@ final class HostSteps implements Steps {
     int m = config.batchSize();
     long drawing = System.nanoTime();
     if (sampler instanceof OracleSampler oracle && oracle.needsNorms()) {
-      oracle.setNorms(exactNorms.compute());
+      oracle.setNorms(requireFinite(exactNorms.compute()));
       counts.forwardExamples += parts.data().train().count();
       counts.backwardExamples += parts.data().train().count();
     }
@@ -137,7 +137,19 @@ final class HostSteps implements Steps {
       scorer = new Evaluator(parts.network(), plan, parts.workspace());
     }
     counts.forwardExamples += examples.length;
-    return scorer.scores(parts.images(), examples, sampler.score());
+    return requireFinite(scorer.scores(parts.images(), examples, sampler.score()));
+  }
+
+  /** What a sampler draws by, before a loss can tell that the network has diverged. */
+  private float[] requireFinite(float[] found) {
+    for (float value : found) {
+      if (!Float.isFinite(value)) {
+        // A norm can be infinite where the loss is not.
+        boolean ofLoss = sampler.score() == ScoreKind.LOSS || Float.isNaN(value);
+        throw parts.lastGood().diverged(counts.iteration, ofLoss ? value : counts.loss);
+      }
+    }
+    return found;
   }
 
   /** The loss of the weighted minibatch; says whether it is finite and the step can go on. */

@@ -86,7 +86,7 @@ public record TrainingConfig(
 
   /** Checks every range; the message names the option and its value. */
   public TrainingConfig {
-    require(epochs > 0 && epochs <= 1e6, "epochs must be above 0", epochs);
+    require(epochs > 0 && epochs <= 1e6, "epochs must be above 0 and at most 1000000", epochs);
     require(batchSize >= 1, "batch-size must be at least 1", batchSize);
     require(finite(learningRate) && learningRate > 0, "lr must be above 0", learningRate);
     require(momentum >= 0 && momentum < 1, "momentum must be from 0 to below 1", momentum);

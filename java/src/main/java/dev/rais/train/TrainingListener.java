@@ -6,7 +6,7 @@ public interface TrainingListener {
    * Where a run stands.
    *
    * @param iteration minibatches trained
-   * @param epochs examples processed / n
+   * @param epochs real epochs: (forward + 2 · backward examples) / (3n)
    * @param epochsEquivalent t̂ · m / n
    * @param totalEpochs E
    * @param loss running mean of the weighted minibatch loss

@@ -66,6 +66,12 @@ final class StateCases implements KernelCases {
       add(cases, s, "leaves", ", zeros", t -> leaves(t, new Sampler(t, s, true), true));
       add(cases, s, "apply", t -> apply(t, new Sampler(t, s, false)));
       add(cases, s, "observe", ", first", t -> observe(t, new Sampler(t, s, false), 0, false));
+      add(
+          cases,
+          s,
+          "observe",
+          ", after zeros",
+          t -> observeAfterZeros(t, new Sampler(t, s, false)));
       add(cases, s, "observe", ", refused", t -> refused(t, new Sampler(t, s, false)));
       if (s.deferrable > 0) {
         add(
@@ -137,12 +143,16 @@ final class StateCases implements KernelCases {
     /** Minibatches that came before. */
     void train(int minibatches) {
       for (int i = 0; i < minibatches; i++) {
-        Minibatch batch = draw();
-        float[] norms = norms();
-        java.observe(batch, norms);
-        java.visit(batch.indices(), norms);
-        java.freeze();
+        train(norms());
       }
+    }
+
+    /** A minibatch that came before. */
+    void train(float[] norms) {
+      Minibatch batch = draw();
+      java.observe(batch, norms);
+      java.visit(batch.indices(), norms);
+      java.freeze();
     }
 
     void newSet(boolean zeros) {
@@ -392,6 +402,12 @@ final class StateCases implements KernelCases {
     launchObserve(t, sampler, state, history, batch, norms, features, 1);
     t.bits(features, JavaState.features(batch));
     sampler.check(state, history);
+  }
+
+  /** Norms above 0 after nothing but zeros, from which no features could be made. */
+  private static void observeAfterZeros(Trial t, Sampler sampler) {
+    sampler.train(new float[sampler.s.m]);
+    observe(t, sampler, 0, false);
   }
 
   private static int[] joined(int[] a, int[] b) {

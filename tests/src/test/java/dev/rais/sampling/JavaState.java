@@ -89,7 +89,7 @@ public final class JavaState implements AutoCloseable {
   public void observe(Minibatch batch, float[] norms) {
     boolean first = means.isEmpty();
     means.observe(batch, norms);
-    if (first) {
+    if (first || frozen.mean() == 0) {
       frozen = means.freeze();
     }
     if (batch.features[ExampleHistory.MEAN] == 0) {

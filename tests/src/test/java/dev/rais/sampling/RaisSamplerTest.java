@@ -8,6 +8,10 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.rais.RandomTest;
+import java.util.ArrayDeque;
+import java.util.Arrays;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -205,6 +209,95 @@ class RaisSamplerTest extends RandomTest {
         Thread.sleep(1);
       }
       assertNotNull(sampler.uncertaintySet());
+    }
+  }
+
+  @ParameterizedTest
+  @EnumSource(DrawMode.class)
+  void normsAboveZeroAfterNothingButZerosTrainASet(DrawMode mode) {
+    for (int zeros : new int[] {1, 3, 400}) {
+      Workload workload = new Workload(300, 3, 8);
+      try (RaisSampler sampler = sampler(workload, mode, 8)) {
+        ArrayDeque<Minibatch> ahead = new ArrayDeque<>();
+        for (int t = 0; t < zeros + 200; t++) {
+          while (ahead.size() < 3) {
+            ahead.add(sampler.draw(M));
+          }
+          Minibatch batch = ahead.poll();
+          sampler.observe(
+              batch,
+              t < zeros ? new Observation(new float[M], new float[M], 0) : workload.observe(batch));
+        }
+        double[] ones = {1, 1, 1, 1, 1, 1};
+        assertTrue(sampler.uncertaintySet().predict(ones) > 0, zeros + " minibatches of zeros");
+        float[] np = sampler.relativeProbabilities();
+        float largest = 0;
+        for (float x : np) {
+          largest = Math.max(largest, x);
+        }
+        assertTrue(largest > 1.5, "draws must follow the norms");
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @EnumSource(DrawMode.class)
+  void aNegativeZeroIsAZero(DrawMode mode) {
+    int n = 64;
+    float[] weights = new float[n];
+    Arrays.fill(weights, 1);
+    Arrays.fill(weights, 0, n / 2, -0.0f);
+    try (RaisSampler sampler =
+        new RaisSampler(new int[n], 1, weights, 4, options(mode).withCaution(false))) {
+      for (int t = 0; t < 300; t++) {
+        Minibatch batch = sampler.draw(16);
+        float[] scores = new float[16];
+        for (int j = 0; j < scores.length; j++) {
+          int i = batch.indices()[j];
+          scores[j] = i % 2 == 0 ? -0.0f : 1 + i % 5;
+          if (sampler.statistics().weightedIterations() > 0) {
+            assertTrue(i >= n / 2, "example " + i + " has no weight");
+          }
+        }
+        sampler.observe(batch, new Observation(scores, scores.clone(), 1));
+      }
+      assertNotNull(sampler.uncertaintySet());
+    }
+  }
+
+  @Test
+  void visitsAreCountedWhileARoundIsPrepared() {
+    Workload workload = new Workload(300, 3, 6);
+    try (RaisSampler sampler = sampler(workload, DrawMode.ROUNDS, 6)) {
+      int[] expected = new int[workload.n];
+      for (int t = 0; t < 150; t++) {
+        Minibatch batch = sampler.draw(8);
+        for (int i : batch.indices()) {
+          expected[i]++;
+        }
+        sampler.observe(batch, workload.observe(batch));
+        assertArrayEquals(expected, sampler.visits(), "step " + t);
+        for (int i = 0; i < expected.length; i++) {
+          assertEquals(expected[i], sampler.visits(i), "step " + t + ", example " + i);
+        }
+      }
+    }
+  }
+
+  @Test
+  void whatIsAbandonedMayHaveFailed() throws InterruptedException {
+    try (ExecutorService executor = Executors.newSingleThreadExecutor()) {
+      Preparation preparation =
+          new Preparation(
+              executor,
+              null,
+              inputs -> {
+                throw new IllegalArgumentException("norms of too many orders of magnitude");
+              });
+      preparation.start();
+      assertThrows(IllegalStateException.class, preparation::result);
+      preparation.abandon();
+      assertTrue(preparation.isDone());
     }
   }
 }

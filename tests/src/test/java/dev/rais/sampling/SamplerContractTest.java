@@ -28,6 +28,10 @@ class SamplerContractTest extends RandomTest {
     return AllSamplers.all();
   }
 
+  static List<AllSamplers.Case> growing() {
+    return all().stream().filter(AllSamplers.Case::grows).toList();
+  }
+
   static List<AllSamplers.Case> rivals() {
     List<String> names =
         List.of("presample", "loshchilov", "selective-backprop", "infobatch", "adascale");
@@ -288,6 +292,68 @@ class SamplerContractTest extends RandomTest {
         ImportanceSampler infobatch = new InfoBatchSampler(AllSamplers.N, 1, 10, 0.5, 1)) {
       ImportanceSampler other = kind.name().startsWith("uniform") ? infobatch : uniform;
       assertThrows(IllegalArgumentException.class, () -> sampler.restore(other.state()));
+    }
+  }
+
+  /** A step of a run whose examples come and go. */
+  private static Step changedStep(Run run) {
+    Step step = run.step();
+    if (run.step % 3 == 1) {
+      run.sampler.retire(run.step * 13 % AllSamplers.N);
+    }
+    if (run.step % 7 == 2) {
+      run.sampler.append(new int[] {1, run.step % AllSamplers.CLASSES}, null);
+    }
+    return step;
+  }
+
+  @ParameterizedTest
+  @MethodSource("growing")
+  void aRestoredSamplerGoesOnExactlyThoughExamplesComeAndGo(AllSamplers.Case kind) {
+    long seed = random("changing data of " + kind).nextLong();
+    int steps = 220;
+    List<Step> expected = new ArrayList<>();
+    TreeMap<Integer, byte[]> states = new TreeMap<>();
+    byte[] end;
+    try (ImportanceSampler sampler = kind.create(seed)) {
+      Run run = new Run(sampler);
+      for (int t = 0; t < steps; t++) {
+        if (t > 60) {
+          states.put(t, bytes(sampler));
+        }
+        expected.add(changedStep(run));
+      }
+      end = bytes(sampler);
+    }
+    states.forEach(
+        (from, bytes) -> {
+          try (ImportanceSampler sampler = kind.create(seed)) {
+            Run run = new Run(sampler);
+            run.ahead.addAll(restore(sampler, bytes));
+            run.step = from;
+            for (int t = from; t < steps; t++) {
+              expected.get(t).assertSame(changedStep(run), "restored at " + from + ", step " + t);
+            }
+            assertArrayEquals(
+                end, bytes(sampler), "restored at " + from + ": the state at the end");
+          }
+        });
+  }
+
+  @ParameterizedTest
+  @MethodSource("all")
+  void aStateWithManyMinibatchesOnTheirWayCanBeReadAgain(AllSamplers.Case kind) {
+    try (ImportanceSampler sampler = kind.create(5);
+        ImportanceSampler other = kind.create(5)) {
+      List<Minibatch> drawn = new ArrayList<>();
+      for (int t = 0; t < 300; t++) {
+        drawn.add(AllSamplers.draw(sampler, 0));
+      }
+      List<Minibatch> restored = restore(other, bytes(sampler));
+      assertEquals(drawn.size(), restored.size());
+      for (int t = 0; t < drawn.size(); t++) {
+        assertArrayEquals(drawn.get(t).indices(), restored.get(t).indices());
+      }
     }
   }
 }

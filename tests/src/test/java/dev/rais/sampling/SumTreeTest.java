@@ -400,4 +400,32 @@ class SumTreeTest extends RandomTest {
       assertEquals(5, tree.total());
     }
   }
+
+  @Test
+  void aLeafOfNegativeZeroIsNeverDrawn() {
+    int n = 100;
+    try (SumTree tree = new SumTree(n)) {
+      Runnable check =
+          () -> {
+            double[] positions = new double[400];
+            int[] found = new int[positions.length];
+            for (int k = 0; k < positions.length; k++) {
+              positions[k] = k * tree.total() / positions.length;
+            }
+            tree.find(positions, found, found.length);
+            for (int k = 0; k < found.length; k++) {
+              assertEquals(1, tree.get(found[k]), "leaf " + found[k]);
+              assertEquals(tree.find(k * tree.total() / found.length), found[k]);
+            }
+          };
+      tree.build(i -> i >= 48 && i % 2 == 1 ? 1 : -0.0f);
+      check.run();
+      tree.set(49, -0.0f);
+      check.run();
+      tree.update(new int[] {51, 52, 0}, new float[] {-0.0f, 1, 1}, 3);
+      check.run();
+      tree.update(new int[] {0}, new float[] {-0.0f}, 1);
+      check.run();
+    }
+  }
 }

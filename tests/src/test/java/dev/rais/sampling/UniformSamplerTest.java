@@ -3,10 +3,14 @@ package dev.rais.sampling;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTimeoutPreemptively;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.rais.RandomTest;
+import java.time.Duration;
 import java.util.BitSet;
+import java.util.Random;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 
 /** Uniform sampling visits everything once an epoch, or draws independently. */
@@ -96,6 +100,46 @@ class UniformSamplerTest extends RandomTest {
       assertTrue(e.getMessage().contains("not observed"), e.getMessage());
       sampler.observe(first, Observation.NONE);
       sampler.draw(1);
+    }
+  }
+
+  @Test
+  void independentDrawsOfHardlyAnyAmongManyEndAndAreUniform() {
+    int n = 1 << 20;
+    int[] left = {1000, n - 1};
+    try (UniformSampler sampler = new UniformSampler(n, seed(), DrawMode.IID)) {
+      sampler.retire(IntStream.range(0, n).filter(i -> i != left[0] && i != left[1]).toArray());
+      long[] counts = new long[2];
+      assertTimeoutPreemptively(
+          Duration.ofMinutes(1),
+          () -> {
+            for (int t = 0; t < 100; t++) {
+              for (int i : sampler.draw(2).indices()) {
+                counts[i == left[0] ? 0 : 1]++;
+                assertTrue(i == left[0] || i == left[1], "example " + i + " was retired");
+              }
+            }
+          });
+      assertUniform(counts);
+    }
+  }
+
+  @Test
+  void activeExamplesAreFoundByTheirRank() {
+    Random random = random("ranks");
+    Population population = new Population(300, null);
+    for (int k = 0; k < 250; k++) {
+      population.retire(random.nextInt(300));
+    }
+    int[] active = IntStream.range(0, 300).filter(population::isActive).toArray();
+    int[] found = IntStream.range(0, population.active()).map(population::activeOf).toArray();
+    assertArrayEquals(active, found);
+  }
+
+  @Test
+  void theRateBeforeTheFirstStepIsTheOneAtTheBeginning() {
+    try (UniformSampler sampler = new UniformSampler(50, 1, DrawMode.ROUNDS)) {
+      assertEquals(0.3, sampler.learningRate(t -> 0.3 + t));
     }
   }
 }

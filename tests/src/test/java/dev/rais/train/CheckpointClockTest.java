@@ -2,6 +2,7 @@ package dev.rais.train;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.rais.backend.Backend;
@@ -37,6 +38,12 @@ class CheckpointClockTest {
       assertTrue(interval.isDue(0.5, nanos));
       assertFalse(interval.isDue(0.4, nanos));
     }
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"5d", "2f", "0x10p0", "NaN", "Infinity", "-1", "0", "1e", "", "5 m"})
+  void whatIsNeitherEpochsNorTimeIsRefused(String text) {
+    assertThrows(IllegalArgumentException.class, () -> CheckpointInterval.parse(text));
   }
 
   /** Nanoseconds may begin anywhere, and overflow within a run. */

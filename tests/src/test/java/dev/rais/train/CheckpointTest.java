@@ -17,15 +17,19 @@ import dev.rais.nn.Shape;
 import dev.rais.sampling.DrawMode;
 import java.io.IOException;
 import java.io.RandomAccessFile;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Random;
 import java.util.stream.Stream;
+import org.apache.lucene.tests.mockfile.FilterFileChannel;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -392,5 +396,63 @@ class CheckpointTest {
         assertThrows(
             IllegalArgumentException.class, () -> json.read("{\"data\":1}", TrainingConfig.class));
     assertTrue(e.getMessage().startsWith("no TrainingConfig: "), e.getMessage());
+  }
+
+  @Test
+  void aDamagedCheckpointDoesNotTakeThePlaceOfLaterGoodOnes() throws IOException {
+    Path run = folder.resolve("run");
+    TrainingConfig config = config("uniform").build();
+    TrainingListener none = new TrainingListener() {};
+    try (Trainer trainer = new Trainer(backend, data, config);
+        Checkpoints checkpoints =
+            new Checkpoints(run, CheckpointInterval.parse("1h"), 2, warning -> {})) {
+      for (int t = 1; t <= 5; t++) {
+        trainer.advance(none);
+        if (t == 2 || t == 5) {
+          checkpoints.writeNow(trainer);
+        }
+      }
+    }
+    Path damaged = Checkpoints.list(run).getLast();
+    Files.write(damaged, new byte[100]);
+    try (Trainer trainer = new Trainer(backend, data, config);
+        Checkpoints checkpoints =
+            new Checkpoints(run, CheckpointInterval.parse("1h"), 1, warning -> {})) {
+      trainer.restore(Checkpoints.newest(run, warning -> {}).orElseThrow());
+      trainer.advance(none);
+      Path written = checkpoints.writeNow(trainer);
+      assertEquals(List.of(written), Checkpoints.list(run));
+      assertEquals(3, Checkpoints.newest(run, warning -> {}).orElseThrow().iteration());
+    }
+  }
+
+  @Test
+  void aFailedEarlySyncIsReportedAsWhatItIs() throws IOException {
+    byte[] piece = new byte[9 << 20];
+    Path file = folder.resolve("large");
+    try (FileChannel good =
+            FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+        FileChannel failing =
+            new FilterFileChannel(good) {
+              @Override
+              public void force(boolean metadata) throws IOException {
+                throw new IOException("Input/output error");
+              }
+            }) {
+      IOException e =
+          assertThrows(
+              IOException.class,
+              () -> {
+                try (EarlySync sync = new EarlySync(failing)) {
+                  for (int k = 0; k < 100; k++) {
+                    failing.write(ByteBuffer.wrap(piece), 0);
+                    failing.position((k + 1L) * piece.length);
+                    sync.written();
+                    Thread.sleep(20);
+                  }
+                }
+              });
+      assertEquals("Input/output error", e.getMessage());
+    }
   }
 }

@@ -265,4 +265,22 @@ class DivergenceTest {
       assertEquals(1, Checkpoints.list(folder).size());
     }
   }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"selective-backprop", "oracle"})
+  void scoresThatAreNotFiniteAreADivergenceToo(String sampler) {
+    for (OnDivergence policy : OnDivergence.values()) {
+      try (Flaky backend = new Flaky();
+          Trainer trainer = new Trainer(backend, data, config(sampler, policy).build(), model)) {
+        Buffer values = trainer.network().values();
+        values.slice(values.count() - 1, 1).upload(new float[] {Float.NaN});
+        DivergedException e =
+            assertThrows(DivergedException.class, () -> trainer.advance(new TrainingListener() {}));
+        assertTrue(
+            e.getMessage().startsWith("the training loss became NaN at iteration 0"),
+            e.getMessage());
+        assertTrue(trainer.checkpoint().isFinite(), "the network is the last good one");
+      }
+    }
+  }
 }
