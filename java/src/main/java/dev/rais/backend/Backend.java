@@ -122,7 +122,12 @@ public abstract class Backend implements AutoCloseable {
   /** Prepares a fully connected layer; the caller closes it. */
   public abstract Linear linear(LinearShape shape);
 
-  /** Prepares a max pooling; the caller closes it. */
+  /**
+   * Prepares a max pooling; the caller closes it.
+   *
+   * @throws IllegalArgumentException if windows are larger than 16 × 16, where the backend does not
+   *     have those
+   */
   public abstract MaxPool maxPool(PoolShape shape);
 
   /** Prepares a batch norm; the caller closes it. */

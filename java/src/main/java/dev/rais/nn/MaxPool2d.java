@@ -7,7 +7,7 @@ import dev.rais.backend.PoolShape;
 /**
  * Max pooling over square windows, without padding.
  *
- * @param kernel rows and columns of a window
+ * @param kernel rows and columns of a window; not every backend has more than 16
  * @param stride step in both directions
  */
 public record MaxPool2d(int kernel, int stride) implements Layer {

@@ -167,7 +167,7 @@ public final class MemoryPlan {
       Model.NamedLayer layer = model.layers().get(i);
       MemoryUse memory = layer.layer().memory();
       int x = layer.input();
-      boolean alone = readers[x] == 1 && x > 0 && !(mode.hasBackward() && producerKeeps(x));
+      boolean alone = readers[x] == 1 && x > 0 && !(mode.hasBackward() && isKept(x, memory));
       activations[i + 1] =
           memory.outputInPlace() && alone ? activations[x] : slot(layer.outputShape(), forward(i));
       activations[x].use(forward(i));
@@ -187,8 +187,9 @@ public final class MemoryPlan {
     activations[model.layers().getLast().input()].use(end());
   }
 
-  private boolean producerKeeps(int activation) {
-    return model.layers().get(activation - 1).layer().memory().keepsOutput();
+  /** Whether the backward pass of the layer that made an activation, or of its reader, reads it. */
+  private boolean isKept(int activation, MemoryUse reader) {
+    return reader.keepsInput() || model.layers().get(activation - 1).layer().memory().keepsOutput();
   }
 
   private void planGradients() {

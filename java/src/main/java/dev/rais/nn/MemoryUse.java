@@ -6,7 +6,8 @@ package dev.rais.nn;
  *
  * @param keepsInput the backward pass reads the layer's input
  * @param keepsOutput the backward pass reads the layer's output
- * @param outputInPlace the output may lie where the input lies
+ * @param outputInPlace the output may lie where the input lies; a backward pass that reads the
+ *     input still finds it, for then it does not
  * @param gradientInPlace the input's gradient may lie where the output's lies
  */
 public record MemoryUse(

@@ -7,6 +7,8 @@ import dev.rais.random.Philox;
 import dev.rais.random.Streams;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Consumer;
+import java.util.function.Supplier;
 import java.util.stream.Stream;
 
 /**
@@ -45,14 +47,25 @@ public final class Network implements AutoCloseable {
     this.seed = seed;
     List<TensorSpec> specs = model.parameters();
     List<TensorSpec> stateSpecs = model.state();
-    values = allocate(specs);
-    rounded =
-        backend.activations() == DType.FLOAT32
-            ? null
-            : backend.allocate(backend.activations(), values.count());
-    gradients = allocate(specs);
-    velocities = allocate(specs);
-    stateValues = allocate(stateSpecs);
+    Consumer<Throwable> savepoint = backend.savepoint();
+    try {
+      values = allocate(specs);
+      rounded =
+          backend.activations() == DType.FLOAT32
+              ? null
+              : backend.allocate(backend.activations(), values.count());
+      gradients = allocate(specs);
+      velocities = allocate(specs);
+      stateValues = allocate(stateSpecs);
+      addTensors(specs, stateSpecs);
+      initialise(specs, stateSpecs);
+    } catch (Throwable e) {
+      savepoint.accept(e);
+      throw e;
+    }
+  }
+
+  private void addTensors(List<TensorSpec> specs, List<TensorSpec> stateSpecs) {
     long offset = 0;
     for (TensorSpec spec : specs) {
       Buffer value = values.slice(offset, spec.count());
@@ -67,6 +80,9 @@ public final class Network implements AutoCloseable {
       state.add(new StateTensor(spec.name(), spec.dims(), offset, value));
       offset += spec.count();
     }
+  }
+
+  private void initialise(List<TensorSpec> specs, List<TensorSpec> stateSpecs) {
     Philox philox = new Philox(seed, Streams.INITIAL_VALUES);
     for (int p = 0; p < specs.size(); p++) {
       initialise(parameters.get(p), specs.get(p), philox, p);
@@ -173,8 +189,10 @@ public final class Network implements AutoCloseable {
    */
   public BoundNetwork bind(int batch, Mode mode) {
     MemoryPlan plan = MemoryPlan.of(model, batch, mode);
-    return new BoundNetwork(
-        this, plan, backend.allocate(backend.activations(), plan.count()), true);
+    return bound(
+        () ->
+            new BoundNetwork(
+                this, plan, backend.allocate(backend.activations(), plan.count()), true));
   }
 
   /**
@@ -184,7 +202,20 @@ public final class Network implements AutoCloseable {
    * @param workspace {@link Backend#activations} of at least the plan's count
    */
   public BoundNetwork bind(MemoryPlan plan, Buffer workspace) {
-    return new BoundNetwork(this, plan, workspace, false);
+    return bound(() -> new BoundNetwork(this, plan, workspace, false));
+  }
+
+  /**
+   * If this fails half-way, say for memory, nothing of it is left: a smaller batch may be tried.
+   */
+  private BoundNetwork bound(Supplier<BoundNetwork> maker) {
+    Consumer<Throwable> savepoint = backend.savepoint();
+    try {
+      return maker.get();
+    } catch (Throwable e) {
+      savepoint.accept(e);
+      throw e;
+    }
   }
 
   @Override

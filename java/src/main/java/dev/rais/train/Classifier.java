@@ -8,6 +8,7 @@ import dev.rais.nn.BoundNetwork;
 import dev.rais.nn.Mode;
 import dev.rais.nn.Network;
 import dev.rais.nn.Shape;
+import java.util.function.Consumer;
 
 /** Tells the classes of single images with the network of a model file. */
 public final class Classifier implements AutoCloseable {
@@ -24,10 +25,17 @@ public final class Classifier implements AutoCloseable {
    */
   public Classifier(Backend backend, ModelFile file) {
     description = file.description();
-    network = file.open(backend);
-    net = network.bind(1, Mode.EVALUATION);
-    index = backend.allocate(DType.INT32, 1);
-    index.upload(new int[] {0});
+    Consumer<Throwable> savepoint = backend.savepoint();
+    try {
+      network = file.open(backend);
+      net = network.bind(1, Mode.EVALUATION);
+      index = backend.allocate(DType.INT32, 1);
+      index.upload(new int[] {0});
+    } catch (Throwable e) {
+      // Nobody has a classifier to close, and the backend goes on.
+      savepoint.accept(e);
+      throw e;
+    }
   }
 
   /**

@@ -20,6 +20,10 @@ public record DrawCounts(int[] counts, String data) {
   private static final String FORMAT = "rais-draws";
   private static final String NAME = "draws";
 
+  /** In a file that another program wrote, an array may begin anywhere. */
+  private static final ValueLayout.OfInt INT =
+      ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+
   /**
    * Writes the counts; the file appears whole or not at all.
    *
@@ -75,7 +79,7 @@ public record DrawCounts(int[] counts, String data) {
                   name,
                   n >= 0 ? "[" + n + "]" : "a row"));
     }
-    int[] values = tensor.values().toArray(ValueLayout.JAVA_INT.withOrder(ByteOrder.LITTLE_ENDIAN));
+    int[] values = tensor.values().toArray(INT);
     for (int i = 0; i < values.length; i++) {
       if (values[i] < 0) {
         throw new RunFileException(

@@ -311,7 +311,7 @@ public final class ModelFile {
     } catch (IOException e) {
       network.close();
       throw new RunFileException("cannot read " + file + ": " + WholeFile.reason(e, file), e);
-    } catch (RuntimeException e) {
+    } catch (RuntimeException | Error e) {
       network.close();
       throw e;
     }
@@ -353,6 +353,11 @@ public final class ModelFile {
     }
   }
 
+  /** Bytes to read at once of so many floats, which may be more bytes than an int counts. */
+  static int pieceBytes(int floats) {
+    return (int) Math.min(COPY_BYTES, (long) floats * Float.BYTES);
+  }
+
   private float[] values(FileChannel channel, String name) throws IOException {
     SafetensorsHeader.Tensor tensor = tensors.get(name);
     float[] values = new float[Math.toIntExact((tensor.end() - tensor.begin()) / Float.BYTES)];
@@ -360,7 +365,7 @@ public final class ModelFile {
     long position = dataStart + tensor.begin();
     int done = 0;
     while (done < values.length) {
-      bytes.clear().limit(Math.min(COPY_BYTES, (values.length - done) * Float.BYTES));
+      bytes.clear().limit(pieceBytes(values.length - done));
       while (bytes.hasRemaining()) {
         int read = channel.read(bytes, position);
         if (read < 0) {

@@ -130,7 +130,9 @@ record SafetensorsHeader(
       while (parser.nextToken() != JsonToken.END_OBJECT) {
         String key = parser.currentName();
         expect(parser, parser.nextToken(), JsonToken.VALUE_STRING, () -> "a text for " + key);
-        metadata.put(key, parser.getText());
+        if (metadata.put(key, parser.getText()) != null) {
+          throw damaged("its metadata names " + ModelFile.quoted(key) + " twice");
+        }
         requireFew(metadata);
       }
     }
@@ -149,6 +151,16 @@ record SafetensorsHeader(
       while (parser.nextToken() != JsonToken.END_OBJECT) {
         String key = parser.currentName();
         parser.nextToken();
+        boolean repeated =
+            switch (key) {
+              case "dtype" -> type != null;
+              case "shape" -> dims != null;
+              case "data_offsets" -> offsets != null;
+              default -> false;
+            };
+        if (repeated) {
+          throw damaged("%s has two fields %s".formatted(shown.get(), ModelFile.quoted(key)));
+        }
         switch (key) {
           case "dtype" -> {
             expect(

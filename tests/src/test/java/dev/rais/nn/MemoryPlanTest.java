@@ -112,6 +112,39 @@ class MemoryPlanTest {
     assertSame(evaluation.activation(1), evaluation.activation(3));
   }
 
+  /** A layer that may work in place, but whose backward pass reads its input. */
+  private record Square() implements Layer {
+    @Override
+    public Shape outputShape(Shape input) {
+      return input;
+    }
+
+    @Override
+    public MemoryUse memory() {
+      return new MemoryUse(true, false, true, true);
+    }
+
+    @Override
+    public BoundLayer bind(LayerContext context) {
+      throw new UnsupportedOperationException("only planned");
+    }
+  }
+
+  @Test
+  void whatABackwardPassReadsIsNotOverwrittenInPlace() {
+    Model model =
+        Model.builder("m", CIFAR)
+            .add("conv", new Conv2d(4, 3))
+            .add("square", new Square())
+            .add("fc", new Dense(2))
+            .build();
+    for (Mode mode : Mode.values()) {
+      MemoryPlan plan = MemoryPlan.of(model, 2, mode);
+      boolean inPlace = plan.activation(1) == plan.activation(2);
+      assertEquals(!mode.hasBackward(), inPlace, mode.toString());
+    }
+  }
+
   @Test
   void asManyExamplesAreTakenAsThereIsRoomFor() {
     Model model = Models.resnet8(CIFAR, 10);

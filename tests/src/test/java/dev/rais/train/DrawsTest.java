@@ -11,11 +11,15 @@ import dev.rais.data.Dataset;
 import dev.rais.data.Datasets;
 import dev.rais.sampling.Calibration;
 import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.zip.CRC32C;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -122,6 +126,24 @@ class DrawsTest {
     Files.write(file, bytes);
     RunFileException e = assertThrows(RunFileException.class, () -> DrawCounts.read(file));
     assertTrue(e.getMessage().contains("damaged"), e.getMessage());
+  }
+
+  /** The format lets arrays begin anywhere; other programs need not write them as RAIS does. */
+  @Test
+  void countsThatBeginAtAnOddByteAreRead() throws IOException {
+    String json =
+        "{\"__metadata__\":{\"crc32c\":\"00000000\",\"format\":\"rais-draws\",\"data\":\"some"
+            + " data\"},\"more\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]},"
+            + "\"draws\":{\"dtype\":\"I32\",\"shape\":[2],\"data_offsets\":[1,9]}}";
+    byte[] header = json.getBytes(StandardCharsets.US_ASCII);
+    ByteBuffer bytes = ByteBuffer.allocate(8 + header.length + 9).order(ByteOrder.LITTLE_ENDIAN);
+    bytes.putLong(header.length).put(header).put((byte) 5).putInt(3).putInt(70_000);
+    var crc = new CRC32C();
+    crc.update(bytes.array());
+    byte[] digits = "%08x".formatted(crc.getValue()).getBytes(StandardCharsets.US_ASCII);
+    bytes.put(8 + json.indexOf("00000000"), digits);
+    Path file = Files.write(folder.resolve("odd.safetensors"), bytes.array());
+    assertArrayEquals(new int[] {3, 70_000}, DrawCounts.read(file).counts());
   }
 
   @Test

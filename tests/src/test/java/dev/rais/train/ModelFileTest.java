@@ -169,6 +169,12 @@ class ModelFileTest {
         "`\"dtype\":`  | `\"type\":` | has the unknown field \"type\"",
         "fc.bias | fc.bios    | lacks the tensor fc.bias that model tiny has",
         "fc.bias | fc.weight  | it names \"fc.weight\" twice",
+        "`\"data\":`  | `\"data\":\"dice\",\"data\":` | its metadata names \"data\" twice",
+        "`\"shape\":[2],` | `\"shape\":[9],\"shape\":[2],` | tensor \"fc.bias\" has two fields"
+            + " \"shape\"",
+        "`\"dtype\":\"F32\",\"shape\":[2],` | `\"dtype\":\"F32\",\"dtype\":\"F32\",\"shape\":[2],`"
+            + " | has two fields \"dtype\"",
+        "[16,24] | `[0,8],\"data_offsets\":[16,24]` | has two fields \"data_offsets\"",
         "fc.bias | __metadata__ | a text for",
         "`\"1\"` | `\"2\"`    | has the format version 2, expected 1",
         "`\"format_version\":\"1\",` | `` | no model of RAIS: its metadata lacks format_version",
@@ -266,6 +272,17 @@ class ModelFileTest {
       } catch (RunFileException e) {
         assertEquals(1, e.getMessage().lines().count(), "seed " + seed + ": " + e.getMessage());
       }
+    }
+  }
+
+  /** A file of so large a tensor would be too much for a test. */
+  @Test
+  void tensorsOfMoreBytesThanAnIntCountsAreReadInPieces() {
+    assertEquals(0, ModelFile.pieceBytes(0));
+    assertEquals(12, ModelFile.pieceBytes(3));
+    int piece = ModelFile.pieceBytes(1 << 20);
+    for (int floats : new int[] {1 << 29, 1 << 30, (1 << 30) + 1, Integer.MAX_VALUE}) {
+      assertEquals(piece, ModelFile.pieceBytes(floats), floats + " floats");
     }
   }
 

@@ -29,15 +29,27 @@ final class DnnRuntime implements AutoCloseable {
     private Arena arena;
     private MemorySegment segment = MemorySegment.NULL;
 
+    /**
+     * Should more not be had, what there is stays: operations that were made before rely on it, and
+     * hand its address to native code.
+     */
     void reserve(long numBytes) {
-      if (numBytes > segment.byteSize()) {
-        close();
-        arena = Arena.ofShared();
-        segment = LargePages.allocate(arena, numBytes);
+      if (numBytes <= segment.byteSize()) {
+        return;
       }
+      Arena more = Arena.ofShared();
+      MemorySegment larger;
+      try {
+        larger = LargePages.allocate(more, numBytes);
+      } catch (Throwable e) {
+        more.close();
+        throw e;
+      }
+      close();
+      arena = more;
+      segment = larger;
     }
 
-    /** Leaves nothing, should more not be had afterwards. */
     void close() {
       segment = MemorySegment.NULL;
       if (arena != null) {

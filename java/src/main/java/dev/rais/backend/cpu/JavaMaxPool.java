@@ -10,13 +10,16 @@ import java.lang.foreign.MemorySegment;
 
 /** Max pooling in Java loops; keeps the winner of each window as its place inside the window. */
 final class JavaMaxPool extends MaxPool {
+  /** A winner's place in its window has to fit into a byte. */
+  private static final int MAX_KERNEL = 16;
+
   private final Workers workers;
   private final byte[] winners;
 
   JavaMaxPool(PoolShape shape, Workers workers) {
     super(shape, DType.FLOAT32);
     this.workers = workers;
-    if (shape.kernel() * shape.kernel() > 256) {
+    if (shape.kernel() > MAX_KERNEL) {
       throw new IllegalArgumentException(
           "max-pool: windows up to 16x16, not " + shape.kernel() + "x" + shape.kernel());
     }

@@ -12,7 +12,8 @@ import java.util.function.Consumer;
 /**
  * Native memory of which Linux is asked to keep what is large in pages of megabytes. In pages of 4
  * KiB every row of a large matrix is on a page of its own, which the processor has to look up and
- * at whose end it stops fetching ahead. Elsewhere, and for what is small, it is an arena's.
+ * at whose end it stops fetching ahead. Elsewhere, for what is small, and without native access it
+ * is an arena's.
  */
 final class LargePages {
   /** From here on at least one large page lies inside, wherever the memory begins. */
@@ -28,19 +29,25 @@ final class LargePages {
 
   private LargePages() {}
 
-  /** The calls, which only Linux has. */
+  /** The calls, which only Linux has, and only where native access is on. */
   private static final class Calls {
-    static final boolean ARE_THERE = System.getProperty("os.name").equals("Linux");
-
     private static final MethodHandle MMAP = bind("mmap", "p(pl iiil)");
     private static final MethodHandle MUNMAP = bind("munmap", "i(pl)");
     private static final MethodHandle MADVISE = bind("madvise", "i(pli)");
 
+    static final boolean ARE_THERE = MMAP != null && MUNMAP != null && MADVISE != null;
+
+    /** Null where it cannot be had. An arena needs none of them: that is no reason to fail. */
     private static MethodHandle bind(String name, String signature) {
-      return ARE_THERE
-          ? new Functions(Linker.nativeLinker().defaultLookup(), IllegalStateException::new)
-              .bind(name, signature)
-          : null;
+      if (!System.getProperty("os.name").equals("Linux")) {
+        return null;
+      }
+      try {
+        return new Functions(Linker.nativeLinker().defaultLookup(), IllegalStateException::new)
+            .bind(name, signature);
+      } catch (IllegalStateException | IllegalCallerException e) {
+        return null;
+      }
     }
   }
 

@@ -1,6 +1,7 @@
 package dev.rais.backend.cpu;
 
 import java.util.concurrent.RecursiveAction;
+import java.util.concurrent.atomic.AtomicBoolean;
 
 /** A fixed crew of threads for the loops that are ours; the caller is one of them. */
 abstract class Workers implements AutoCloseable {
@@ -69,6 +70,7 @@ abstract class Workers implements AutoCloseable {
     private final transient Body body;
     private final int from;
     private final int to;
+    private final transient AtomicBoolean taken = new AtomicBoolean();
     private transient Throwable failure;
 
     private Piece(Body body, int from, int to) {
@@ -79,11 +81,20 @@ abstract class Workers implements AutoCloseable {
 
     @Override
     protected void compute() {
+      boolean ignored = tryCompute();
+    }
+
+    /** Computes the piece; false, and nothing is done, if another thread has begun with it. */
+    final boolean tryCompute() {
+      if (!taken.compareAndSet(false, true)) {
+        return false;
+      }
       try {
         body.run(from, to);
       } catch (RuntimeException | Error e) {
         failure = e;
       }
+      return true;
     }
 
     private void check() {

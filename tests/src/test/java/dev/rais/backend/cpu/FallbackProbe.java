@@ -13,17 +13,22 @@ import java.util.List;
  * and prints what it got.
  */
 final class FallbackProbe {
+  /** Floats of a buffer that is asked of the system in another way than small ones are. */
+  private static final long LARGE = 2 << 20;
+
   private FallbackProbe() {}
 
   public static void main(String[] args) {
     List<String> warnings = new ArrayList<>();
     try (Backend backend = CpuBackends.open(2, warnings::add);
+        Buffer large = backend.allocate(DType.FLOAT32, LARGE);
         Linear linear = backend.linear(new LinearShape(1, 1, 1))) {
       Buffer[] buffers = new Buffer[4];
       for (int i = 0; i < 4; i++) {
         buffers[i] = backend.allocate(DType.FLOAT32, 1);
         buffers[i].upload(new float[] {i + 1});
       }
+      large.fillZero();
       linear.forward(buffers[0], buffers[1], buffers[2], buffers[3]);
       System.out.println("engine: " + backend.description());
       System.out.println("result: " + buffers[3].toFloats()[0]);

@@ -1,6 +1,7 @@
 package dev.rais.backend.cpu;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import dev.rais.backend.Backend;
 import dev.rais.backend.BackendConformance;
@@ -13,6 +14,7 @@ import dev.rais.backend.ConvolutionShape;
 import dev.rais.backend.DType;
 import dev.rais.backend.Linear;
 import dev.rais.backend.LinearShape;
+import dev.rais.backend.PoolShape;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -20,6 +22,8 @@ import java.util.Random;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.Nested;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** The pure Java backend under the conformance suite, and the same bits at any thread count. */
 class JavaBackendConformanceTest {
@@ -54,6 +58,16 @@ class JavaBackendConformanceTest {
     @Override
     protected Backend create() {
       return new JavaBackend(5);
+    }
+  }
+
+  /** The square of the last is 0 as an int. */
+  @ParameterizedTest
+  @ValueSource(ints = {17, 65_536})
+  void windowsWhosePlacesFitIntoNoByteAreRefused(int kernel) {
+    var shape = new PoolShape(1, kernel, kernel, 1, kernel, 1);
+    try (Backend backend = new JavaBackend(1)) {
+      assertThrows(IllegalArgumentException.class, () -> backend.maxPool(shape));
     }
   }
 

@@ -12,13 +12,17 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CyclicBarrier;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.concurrent.ForkJoinPool;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicIntegerArray;
+import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Both crews: every index once, failures delivered, several callers at a time. */
 @Timeout(60)
@@ -138,6 +142,50 @@ class WorkersTest {
           StackOverflowError.class, () -> crewed.run(THREADS, 1, (from, to) -> endless(from)));
       requireOnce(visits(crewed, 100));
     }
+  }
+
+  /** As in a container that limits them. */
+  @ParameterizedTest
+  @ValueSource(ints = {0, 1})
+  void theCallerDoesWhatNoThreadCanBeHadFor(int most) {
+    var made = new AtomicInteger();
+    workers =
+        new ForkJoinWorkers(
+            THREADS,
+            pool -> {
+              if (made.getAndIncrement() >= most) {
+                throw new OutOfMemoryError("unable to create native thread");
+              }
+              return ForkJoinPool.defaultForkJoinWorkerThreadFactory.newThread(pool);
+            });
+    for (int i = 0; i < 20; i++) {
+      var visits = new AtomicIntegerArray(THREADS);
+      try {
+        workers.run(
+            THREADS,
+            1,
+            (from, to) -> {
+              visits.incrementAndGet(from);
+              // So long that one thread is not enough for two pieces.
+              LockSupport.parkNanos(2_000_000);
+            });
+      } catch (OutOfMemoryError e) {
+        throw new AssertionError("a thread that cannot be had ended the loop", e);
+      }
+      requireOnce(visits);
+    }
+    assertTrue(made.get() > most, "more threads were asked for than there are");
+    var thrown =
+        assertThrows(
+            IllegalStateException.class,
+            () ->
+                workers.run(
+                    THREADS,
+                    1,
+                    (from, to) -> {
+                      throw new IllegalStateException("piece " + from);
+                    }));
+    assertEquals("piece 0", thrown.getMessage());
   }
 
   private static int endless(int depth) {
