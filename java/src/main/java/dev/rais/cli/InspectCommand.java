@@ -91,7 +91,7 @@ final class InspectCommand implements Callable<Integer> {
           "--images must be from 1 to %d, not %d".formatted(MOST_IMAGES, images));
     }
     RunRecord run = RunRecord.read(folder);
-    Dataset dataset = DataOptions.load(data == null ? run.config().data() : data, dataDir);
+    Dataset dataset = DataOptions.load(data, run.config().data(), dataDir);
     Path target = out == null ? folder.resolve("inspect") : out;
     try (Backend backend = backendOptions.open(console)) {
       Inspection inspection = Inspection.of(backend, run, dataset);
