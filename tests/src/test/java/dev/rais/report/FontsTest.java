@@ -15,6 +15,7 @@ import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
@@ -24,12 +25,15 @@ import org.junit.jupiter.api.io.TempDir;
 /** Without fonts a sentence says what is wanting, on a system whose folders of fonts are hidden. */
 class FontsTest {
   private static final String FOLDER = "/usr/share/fonts";
+  private static final String UNSHARE = "/usr/bin/unshare";
 
   @TempDir Path folder;
 
   @Test
   void whatIsWantingIsSaid() throws Exception {
-    assumeTrue(Files.isDirectory(Path.of(FOLDER)) && hiding("true").waitFor() == 0, "no unshare");
+    assumeTrue(Files.isDirectory(Path.of(FOLDER)), "no " + FOLDER);
+    assumeTrue(Files.isExecutable(Path.of(UNSHARE)), "no " + UNSHARE);
+    assumeTrue(hiding("true").waitFor() == 0, "unshare is not allowed");
     Path configuration =
         Files.writeString(
             folder.resolve("fonts.conf"), "<?xml version=\"1.0\"?><fontconfig></fontconfig>");
@@ -55,9 +59,9 @@ class FontsTest {
   /** Runs a command where there is nothing in the folder of fonts. */
   private static Process hiding(String command, String... arguments) throws IOException {
     List<String> line =
-        new java.util.ArrayList<>(
+        new ArrayList<>(
             List.of(
-                "unshare", "-rm", "sh", "-c", "mount -t tmpfs none " + FOLDER + " && " + command));
+                UNSHARE, "-rm", "sh", "-c", "mount -t tmpfs none " + FOLDER + " && " + command));
     line.add("sh");
     line.addAll(List.of(arguments));
     return new ProcessBuilder(line).redirectErrorStream(true).start();

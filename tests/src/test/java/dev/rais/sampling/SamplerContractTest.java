@@ -16,6 +16,8 @@ import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
 import java.util.TreeMap;
+import java.util.function.Function;
+import java.util.function.IntPredicate;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
@@ -98,18 +100,34 @@ class SamplerContractTest extends RandomTest {
   @ParameterizedTest
   @MethodSource("all")
   void aRestoredSamplerGoesOnExactlyAsTheFirstOne(AllSamplers.Case kind) {
-    long seed = random("state of " + kind).nextLong();
+    // From before the first draw to the thick of rounds, epochs and preparations.
+    requireExactRestores(kind, "state of ", STEPS, t -> t < 3 || t % 37 == 0, Run::step);
+  }
+
+  /**
+   * Saves a sampler before some of its steps, and goes on from each state.
+   *
+   * @param purpose of the random seed
+   * @param saved before which steps
+   * @param step a step of a run
+   */
+  private static void requireExactRestores(
+      AllSamplers.Case kind,
+      String purpose,
+      int steps,
+      IntPredicate saved,
+      Function<Run, Step> step) {
+    long seed = random(purpose + kind).nextLong();
     List<Step> expected = new ArrayList<>();
     TreeMap<Integer, byte[]> states = new TreeMap<>();
     byte[] end;
     try (ImportanceSampler sampler = kind.create(seed)) {
       Run run = new Run(sampler);
-      for (int t = 0; t < STEPS; t++) {
-        // From before the first draw to the thick of rounds, epochs and preparations.
-        if (t < 3 || t % 37 == 0) {
+      for (int t = 0; t < steps; t++) {
+        if (saved.test(t)) {
           states.put(t, bytes(sampler));
         }
-        expected.add(run.step());
+        expected.add(step.apply(run));
       }
       end = bytes(sampler);
     }
@@ -120,8 +138,8 @@ class SamplerContractTest extends RandomTest {
             run.ahead.addAll(restore(sampler, bytes));
             assertEquals(from == 0 ? 0 : AHEAD - 1, run.ahead.size());
             run.step = from;
-            for (int t = from; t < STEPS; t++) {
-              expected.get(t).assertSame(run.step(), "restored at " + from + ", step " + t);
+            for (int t = from; t < steps; t++) {
+              expected.get(t).assertSame(step.apply(run), "restored at " + from + ", step " + t);
             }
             assertArrayEquals(
                 end, bytes(sampler), "restored at " + from + ": the state at the end");
@@ -310,34 +328,8 @@ class SamplerContractTest extends RandomTest {
   @ParameterizedTest
   @MethodSource("growing")
   void aRestoredSamplerGoesOnExactlyThoughExamplesComeAndGo(AllSamplers.Case kind) {
-    long seed = random("changing data of " + kind).nextLong();
-    int steps = 220;
-    List<Step> expected = new ArrayList<>();
-    TreeMap<Integer, byte[]> states = new TreeMap<>();
-    byte[] end;
-    try (ImportanceSampler sampler = kind.create(seed)) {
-      Run run = new Run(sampler);
-      for (int t = 0; t < steps; t++) {
-        if (t > 60) {
-          states.put(t, bytes(sampler));
-        }
-        expected.add(changedStep(run));
-      }
-      end = bytes(sampler);
-    }
-    states.forEach(
-        (from, bytes) -> {
-          try (ImportanceSampler sampler = kind.create(seed)) {
-            Run run = new Run(sampler);
-            run.ahead.addAll(restore(sampler, bytes));
-            run.step = from;
-            for (int t = from; t < steps; t++) {
-              expected.get(t).assertSame(changedStep(run), "restored at " + from + ", step " + t);
-            }
-            assertArrayEquals(
-                end, bytes(sampler), "restored at " + from + ": the state at the end");
-          }
-        });
+    requireExactRestores(
+        kind, "changing data of ", 220, t -> t > 60, SamplerContractTest::changedStep);
   }
 
   @ParameterizedTest
